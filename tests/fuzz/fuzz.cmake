@@ -1,0 +1,1 @@
+# One line per fuzzer, sorted by name.
