@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * encoder: pictures to access units. One implementation per file; encoder.c holds the list of them and nothing that
+ * knows an API. An encoder is used by one thread at a time. One picture in, one access unit out, no delay, no B-frames,
+ * IDR only on demand (the first is one by itself).
+ */
+#pragma once
+
+#include "capture/frame.h"
+#include "encode/part.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum encoder_codec { ENCODER_H264 = 0, ENCODER_HEVC = 1, ENCODER_AV1 = 2 }; /* bitStreamFormat on the wire */
+
+struct encoder_config {
+    enum encoder_codec codec;
+    struct frame_layout layout; /* format must be one the encoder takes, see encoder_frame_format() */
+    int fps_x100;
+    int bitrate_kbps;
+    int slices;               /* at least this many per picture, 1..16 */
+    int max_reference_frames; /* 0: the encoder's choice; 1: exactly one */
+    int threads;              /* software encoders; 0: their choice */
+};
+
+enum encode_result { ENCODE_OK, ENCODE_FAILED /* cannot go on; logged: destroy it */ };
+
+struct encoder;
+
+struct encoder_ops {
+    const char *name; /* the word used in the configuration: "x264", "nvenc", "vaapi" */
+    bool hardware;
+    enum encoder_codec codecs[3];
+    int codec_count;
+    enum frame_format format;
+    /* NULL on failure: `ret_reason` says why in words for the operator; not logged. */
+    struct encoder *(*create)(const struct encoder_config *config, char *ret_reason, size_t reason_size);
+    void (*destroy)(struct encoder *self);
+    /* `damage` is what changed since the picture last given to *this* encoder (empty for a repeat). Fills data, size,
+     * type of *ret_part. */
+    enum encode_result (*encode)(struct encoder *self, const struct frame *frame, const struct region *damage, bool idr,
+                                 struct au_part *ret_part);
+};
+struct encoder {
+    const struct encoder_ops *ops;
+};
+
+/* What probing found out about one backend and codec. */
+struct encoder_report {
+    const char *name;
+    bool hardware, usable;
+    enum encoder_codec codec;
+    enum frame_format format;
+    char reason[200]; /* why not, empty when usable */
+};
+enum { ENCODER_REPORTS_MAX = 16 };
+
+/*
+ * Try every backend that `wish` ("auto" or a name) allows, in order of preference NVENC, VAAPI, software, by encoding
+ * one small picture each. May take a second: not on the main thread. Returns the number of reports written.
+ */
+int encoder_probe(const char *wish, struct encoder_report ret_reports[ENCODER_REPORTS_MAX]);
+
+/* The first usable report for the codec, or NULL. */
+const struct encoder_report *encoder_choose(const struct encoder_report *reports, int count, enum encoder_codec codec);
+
+/* `name` as in a report. NULL: failed, logged with the reason. */
+struct encoder *encoder_create(const char *name, const struct encoder_config *config);
+void encoder_destroy(struct encoder *self); /* NULL is fine */
+enum encode_result encoder_encode(struct encoder *self, const struct frame *frame, const struct region *damage,
+                                  bool idr, struct au_part *ret_part);
+const char *encoder_name(const struct encoder *self);

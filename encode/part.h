@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* part: an encoded picture, or a piece of one, on its way from an encoder to the sender. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Numbers of the frame header on the wire. */
+enum part_type {
+    PART_PREDICTED = 1,
+    PART_IDR = 2,
+    PART_INTRA_REFRESH = 4,
+    PART_AFTER_INVALIDATION = 5,
+};
+
+/* An access unit in 1..4 parts. The bytes are the encoder's, valid until its next encode or destroy call. */
+struct au_part {
+    const uint8_t *data; /* Annex B */
+    size_t size;
+    enum part_type type;
+    int part, parts; /* this one and how many; 0 of 1 for a whole access unit */
+    bool last;
+    int64_t captured_ns;  /* of the picture; 0 for a repeat: the wire then carries latency 0 */
+    int64_t timestamp_ns; /* for the RTP clock: when captured, or the intended moment of a repeat; monotonic */
+};

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * video_sender: the send thread of one session: packetise, FEC, seal, pace, UDP.
+ * Parts go in from the encode thread; the queue holds one access unit. Nothing allocates after create.
+ */
+#pragma once
+
+#include "base/stats.h"
+#include "encode/part.h"
+#include "net/address.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct udp_socket; /* net/udp.h */
+struct gso_policy; /* net/gso.h */
+struct video_sender;
+
+struct video_sender_config {
+    struct udp_socket *socket;  /* shared by the sessions; outlives the sender */
+    struct gso_policy *gso;     /* shared by the sessions; outlives the sender; any thread */
+    struct address destination; /* from the ping */
+    struct address source;      /* local address of the control peer; family 0: the kernel's choice */
+    int packet_size;            /* x-nv-video[0].packetSize */
+    int fec_percent;            /* 0..255 */
+    int min_parity;             /* minRequiredFecPackets */
+    const uint8_t *key;         /* 16 bytes, copied: seal every packet; NULL: plain */
+    bool dscp;                  /* mark as video */
+    int bitrate_kbps;           /* all UDP payload, FEC included: the pacer's bucket */
+    int fps_x100;
+};
+
+struct video_sender *
+video_sender_create(const struct video_sender_config *config); /* starts the thread; NULL: logged */
+void video_sender_destroy(struct video_sender *self);          /* stops and joins; NULL is fine */
+
+/* Encode thread: wait until the last part's bytes are no longer needed (they are copied into packets). False:
+ * `until_ns` passed, or video_sender_wake() was called. */
+bool video_sender_wait_free(struct video_sender *self, int64_t until_ns);
+void video_sender_wake(struct video_sender *self); /* any thread */
+/* Encode thread, only after wait_free: gives the part; its bytes are read until wait_free is true again. */
+void video_sender_submit(struct video_sender *self, const struct au_part *part);
+
+/* Any thread: the peer's port changed (same address). */
+void video_sender_set_port(struct video_sender *self, uint16_t port);
+
+/* Any thread: the client told of a loss (0x5502, 0x0302 after the first, 0x0301). True when this made GSO go off: ask
+ * for an IDR. */
+bool video_sender_report_loss(struct video_sender *self);
+/* Any thread: the client told of a block or frame that arrived whole: losses are no longer "in a row". */
+void video_sender_report_arrival(struct video_sender *self);
+
+struct video_sender_counters {
+    uint64_t frames, packets, parity_packets, bytes, send_errors;
+    uint64_t too_large;    /* access units that did not fit 4 blocks: not sent, an IDR is needed */
+    uint32_t newest_frame; /* frameIndex last sent, 0: none */
+    bool gso;              /* in use now */
+};
+struct video_sender_counters video_sender_get_counters(struct video_sender *self);
+/* Durations since the last call: packetise + FEC + seal; sending with pacing; and captured -> last packet handed to the
+ * kernel. */
+void video_sender_take_stats(struct video_sender *self, struct stats_summary *ret_packetise,
+                             struct stats_summary *ret_send, struct stats_summary *ret_latency);

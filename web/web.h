@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * web: the page on base+1 and its JSON API under /api/v1. Loop thread only.
+ * Knows log-ins, cookies, CSRF and rate limits; everything else it asks of the backend, which the host implements.
+ * The local commands (control.sock) use the same backend.
+ */
+#pragma once
+
+#include "net/http_server.h"
+#include "net/loop.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+struct web;
+
+enum web_result { WEB_OK, WEB_NOT_FOUND, WEB_BAD_VALUE, WEB_BUSY, WEB_FAILED };
+
+struct web_backend {
+    void *ctx;
+    /* New references. pairings: [{id, address, since_ms, fingerprint}], clients: [{id, name, fingerprint, paired_ms,
+     * seen_ms, streaming}], status: {host, version, uniqueid, ports, certificate, display{}, encoders[], sessions[],
+     * log..} */
+    json_t *(*pairings)(void *ctx);
+    json_t *(*clients)(void *ctx);
+    json_t *(*status)(void *ctx);
+    /* `pin`: exactly four digits; `name`: 1..128 bytes of UTF-8, or "" for none. */
+    enum web_result (*pairing_pin)(void *ctx, const char *id, const char *pin, const char *name);
+    enum web_result (*pairing_cancel)(void *ctx, const char *id);
+    enum web_result (*client_rename)(void *ctx, const char *id, const char *name);
+    enum web_result (*client_remove)(void *ctx, const char *id);
+    enum web_result (*session_end)(void *ctx, const char *id);
+    /* The stored password record ("scrypt$..."), NULL while none is set: then the setup code is asked for. Borrowed. */
+    const char *(*password_record)(void *ctx);
+    /* Store a new one (and forget the setup code); `done` on the loop thread when it is on disk, or failed. */
+    void (*password_store)(void *ctx, const char *record, void (*done)(void *arg, bool stored), void *arg);
+    /* Constant-time compare with the one-time setup code. */
+    bool (*setup_code_matches)(void *ctx, const char *code);
+};
+
+enum web_allow { WEB_ALLOW_LOOPBACK, WEB_ALLOW_LAN, WEB_ALLOW_ANY };
+
+struct web *web_create(struct loop *loop, const struct web_backend *backend);
+void web_destroy(struct web *self);
+/* For http_server_config.handle; ctx is the struct web. */
+void web_handle(void *ctx, struct http_exchange *exchange);
+/* Tell open pages that something changed (they also get the status once a second). */
+void web_notify(struct web *self);
+/* All log-ins end: after a password change. */
+void web_forget_logins(struct web *self);
+
+/* "scrypt$N$r$p$salt$hash". Slow on purpose: on a worker only. False: out of memory. */
+bool web_password_hash(const char *password, char *ret_record, size_t capacity);
+bool web_password_matches(const char *record, const char *password);
+enum { WEB_PASSWORD_MIN = 8, WEB_PASSWORD_MAX = 256, WEB_RECORD_MAX = 256 };
