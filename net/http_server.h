@@ -18,6 +18,13 @@ struct http_server;
 struct http_exchange; /* one request being answered; lives until replied or closed */
 struct tls_context;   /* net/tls.h */
 
+/* Each 0: the default. */
+struct http_server_limits {
+    int64_t handshake_ns, head_ns, body_ns, reply_ns; /* 5 s, 5 s, 10 s, 10 s */
+    int64_t linger_ns;                                /* after the reply, for the peer to close: 2 s */
+    unsigned handshakes_per_second;                   /* of addresses that are not known: 50 */
+};
+
 struct http_server_config {
     const char *name;         /* for the log: "http", "https", "web" */
     struct address bind;      /* with port */
@@ -30,11 +37,15 @@ struct http_server_config {
     /* Called once per complete request. Must reply now, or hold and reply later. */
     void (*handle)(void *ctx, struct http_exchange *exchange);
     void *ctx;
+    struct http_server_limits limits;
 };
 
 /* NULL: the port could not be bound; logged with address, port and reason. */
 struct http_server *http_server_create(struct loop *loop, const struct http_server_config *config);
 void http_server_destroy(struct http_server *self);
+/* An authorised request came from `peer`: for 10 minutes its TLS handshakes do not wait for their turn and its
+ * connections are the last to give way when all are taken. */
+void http_server_mark_known(struct http_server *self, const struct address *peer);
 /* For tests and the page. */
 struct http_server_counters {
     uint64_t accepted, refused, bad_requests, timeouts, tls_failures;
