@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/client/options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char usage[] =
+    "usage: es_client COMMAND [options]; each prints a JSON object\n"
+    "  pair unpair serverinfo applist appasset launch resume cancel stream selftest\n"
+    "  --host ADDRESS --port N --https-port N --state DIR --uniqueid TEXT --timeout MS --no-pinning\n"
+    "pair: --pin NNNN --name TEXT --unchecked\n"
+    "serverinfo: --https    appasset: --appid N --output FILE\n"
+    "launch, resume: --appid N --mode WxHxF --rikey HEX --corever N --query TEXT\n"
+    "stream: --width --height --fps --bitrate KBPS --packet-size --slices --csc --min-parity N --one-reference\n"
+    "  --encrypt-video --plain-rtsp --launch --resume --sdp LINES --seconds S --frames N\n"
+    "  --record FILE --index FILE --decode --timecodes --cell PX --ppm-last FILE --ppm-every N DIR\n"
+    "  --loss PERCENT --burst N --loss-per-block N|m|m+1 --every N --reorder N --duplicate PERCENT --seed N\n"
+    "  --quit --die --silent --no-video-ping --send-idr-every S --invalidate\n";
+
+void options_usage(void)
+{
+    fputs(usage, stderr);
+}
+
+enum kind { TEXT, NUMBER, REAL, FLAG };
+
+struct entry {
+    const char *name;
+    enum kind kind;
+    void *value;
+};
+
+static bool set(const struct entry *entry, const char *text)
+{
+    char *end = NULL;
+    if (entry->kind == FLAG)
+        *(bool *)entry->value = true;
+    else if (!text)
+        return false;
+    else if (entry->kind == TEXT)
+        *(const char **)entry->value = text;
+    else if (entry->kind == NUMBER)
+        *(int *)entry->value = (int)strtol(text, &end, 10);
+    else
+        *(double *)entry->value = strtod(text, &end);
+    return !end || (end != text && !*end);
+}
+
+/* Options that are more than one value of one kind. Returns the arguments used, 0: not ours, -1: wrong. */
+static int parse_special(struct options *self, const char *name, const char *first, const char *second)
+{
+    if (!strcmp(name, "--loss-per-block")) {
+        if (!first)
+            return -1;
+        self->impair.drop_per_block = !strcmp(first, "m")     ? IMPAIR_PARITY
+                                      : !strcmp(first, "m+1") ? IMPAIR_PARITY_AND_ONE
+                                                              : atoi(first);
+        return 1;
+    }
+    if (!strcmp(name, "--seed")) {
+        if (!first)
+            return -1;
+        self->impair.seed = strtoull(first, NULL, 10);
+        return 1;
+    }
+    if (!strcmp(name, "--ppm-every")) {
+        if (!first || !second || atoi(first) < 1)
+            return -1;
+        self->look.ppm_every = atoi(first);
+        self->look.ppm_folder = second;
+        return 2;
+    }
+    return 0;
+}
+
+static const struct options defaults = {
+    .host = "127.0.0.1",
+    .port = 47989,
+    .state = ".",
+    .pin = "0471",
+    .name = "roth",
+    .unique_id = "0123456789ABCDEF",
+    .timeout_ms = 15000,
+    .app_id = -1,
+    .corever = 1,
+    .wish = {.width = 1280,
+             .height = 720,
+             .fps = 60,
+             .bitrate_kbps = 20000,
+             .packet_size = 1392,
+             .slices = 1,
+             .csc = 2,
+             .min_parity = 2},
+    .seconds = 5,
+    .impair = {.seed = 1},
+    .look = {.cell_px = 16},
+};
+
+bool options_parse(struct options *self, int argc, char **argv)
+{
+    *self = defaults;
+    const struct entry entries[] = {
+        {"--host", TEXT, &self->host},
+        {"--port", NUMBER, &self->port},
+        {"--https-port", NUMBER, &self->https_port},
+        {"--state", TEXT, &self->state},
+        {"--uniqueid", TEXT, &self->unique_id},
+        {"--timeout", NUMBER, &self->timeout_ms},
+        {"--no-pinning", FLAG, &self->no_pinning},
+        {"--pin", TEXT, &self->pin},
+        {"--name", TEXT, &self->name},
+        {"--unchecked", FLAG, &self->unchecked},
+        {"--https", FLAG, &self->https},
+        {"--appid", NUMBER, &self->app_id},
+        {"--output", TEXT, &self->output},
+        {"--mode", TEXT, &self->mode},
+        {"--rikey", TEXT, &self->rikey},
+        {"--corever", NUMBER, &self->corever},
+        {"--query", TEXT, &self->query},
+        {"--width", NUMBER, &self->wish.width},
+        {"--height", NUMBER, &self->wish.height},
+        {"--fps", NUMBER, &self->wish.fps},
+        {"--bitrate", NUMBER, &self->wish.bitrate_kbps},
+        {"--packet-size", NUMBER, &self->wish.packet_size},
+        {"--slices", NUMBER, &self->wish.slices},
+        {"--csc", NUMBER, &self->wish.csc},
+        {"--min-parity", NUMBER, &self->wish.min_parity},
+        {"--one-reference", FLAG, &self->wish.one_reference},
+        {"--encrypt-video", FLAG, &self->wish.encrypt_video},
+        {"--sdp", TEXT, &self->wish.extra},
+        {"--plain-rtsp", FLAG, &self->plain_rtsp},
+        {"--launch", FLAG, &self->launch},
+        {"--resume", FLAG, &self->resume},
+        {"--seconds", REAL, &self->seconds},
+        {"--frames", NUMBER, &self->frames},
+        {"--record", TEXT, &self->record},
+        {"--index", TEXT, &self->index},
+        {"--decode", FLAG, &self->decode},
+        {"--timecodes", FLAG, &self->look.timecodes},
+        {"--cell", NUMBER, &self->look.cell_px},
+        {"--ppm-last", TEXT, &self->look.ppm_last},
+        {"--loss", REAL, &self->impair.loss_percent},
+        {"--burst", NUMBER, &self->impair.burst},
+        {"--every", NUMBER, &self->impair.every},
+        {"--reorder", NUMBER, &self->impair.reorder},
+        {"--duplicate", REAL, &self->impair.duplicate_percent},
+        {"--quit", FLAG, &self->quit},
+        {"--die", FLAG, &self->die},
+        {"--silent", FLAG, &self->silent},
+        {"--no-video-ping", FLAG, &self->no_video_ping},
+        {"--send-idr-every", REAL, &self->idr_every_s},
+        {"--invalidate", FLAG, &self->invalidate},
+    };
+    if (argc < 2)
+        return false;
+    self->command = argv[1];
+    for (int i = 2; i < argc; i++) {
+        const char *first = i + 1 < argc ? argv[i + 1] : NULL, *second = i + 2 < argc ? argv[i + 2] : NULL;
+        int used = parse_special(self, argv[i], first, second);
+        for (size_t e = 0; !used && e < sizeof(entries) / sizeof(entries[0]); e++)
+            if (!strcmp(argv[i], entries[e].name))
+                used = !set(&entries[e], first) ? -1 : entries[e].kind == FLAG ? -2 : 1;
+        if (used == 0 || used == -1) {
+            fprintf(stderr, "es_client: %s: unknown, or its value is missing or wrong\n", argv[i]);
+            return false;
+        }
+        i += used > 0 ? used : 0;
+    }
+    self->decode |= self->look.timecodes || self->look.ppm_last || self->look.ppm_folder;
+    if (!self->https_port)
+        self->https_port = self->port - 5;
+    return self->wish.packet_size >= 64 && self->wish.packet_size <= 8192;
+}
