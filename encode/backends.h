@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* backends: what encoder.c lists; each is defined in the file of its API. */
+#pragma once
+
+#include "encode/encoder.h"
+
+extern const struct encoder_ops encoder_x264;  /* x264.c */
+extern const struct encoder_ops encoder_nvenc; /* lavc.c */
+extern const struct encoder_ops encoder_vaapi; /* lavc.c */

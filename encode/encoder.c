@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "encode/encoder.h"
+#include "base/log.h"
+#include "encode/backends.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* In order of preference. */
+static const struct encoder_ops *const backends[] = {
+#ifdef HAVE_LAVC
+    &encoder_nvenc, &encoder_vaapi,
+#endif
+#ifdef HAVE_X264
+    &encoder_x264,
+#endif
+    NULL, /* the list may be empty */
+};
+
+static const struct encoder_ops *find_backend(const char *name)
+{
+    for (const struct encoder_ops *const *ops = backends; *ops; ops++)
+        if (!strcmp((*ops)->name, name))
+            return *ops;
+    return NULL;
+}
+
+static bool takes_codec(const struct encoder_ops *ops, enum encoder_codec codec)
+{
+    for (int i = 0; i < ops->codec_count; i++)
+        if (ops->codecs[i] == codec)
+            return true;
+    return false;
+}
+
+/* What is wrong with the configuration, or NULL. The limits are those of H.264 and of the wire. */
+static const char *config_fault(const struct encoder_ops *ops, const struct encoder_config *config)
+{
+    const struct frame_layout *layout = &config->layout;
+    if (!takes_codec(ops, config->codec))
+        return "does not make this codec";
+    if (layout->format != ops->format)
+        return "takes another pixel format";
+    if (layout->width < 16 || layout->height < 16 || layout->width > 4096 || layout->height > 4096)
+        return "width and height must be 16 to 4096";
+    if (layout->width % 2 || layout->height % 2)
+        return "width and height must be even";
+    if (config->fps_x100 < 100 || config->fps_x100 > 100000)
+        return "the frame rate must be 1 to 1000";
+    if (config->bitrate_kbps < 100 || config->bitrate_kbps > 1000000)
+        return "the bitrate must be 100 to 1000000 kbit/s";
+    if (config->slices < 1 || config->slices > 16)
+        return "slices must be 1 to 16";
+    if (config->max_reference_frames < 0 || config->threads < 0)
+        return "reference frames and threads cannot be negative";
+    return NULL;
+}
+
+static struct encoder *create(const struct encoder_ops *ops, const struct encoder_config *config, char *ret_reason,
+                              size_t reason_size)
+{
+    const char *fault = config_fault(ops, config);
+    if (fault) {
+        snprintf(ret_reason, reason_size, "%s", fault);
+        return NULL;
+    }
+    snprintf(ret_reason, reason_size, "no reason given");
+    return ops->create(config, ret_reason, reason_size);
+}
+
+/* Large enough for every hardware encoder (NVENC refuses less than 145 px). */
+enum { PROBE_WIDTH = 640, PROBE_HEIGHT = 360 };
+
+/* A black picture in memory of our own: the probe needs no pool. free(planes[0]) gives it back. */
+static bool make_black_frame(enum frame_format format, struct frame *ret_frame)
+{
+    int bytes_per_px = format == FRAME_NV12 ? 1 : 4;
+    size_t luma = (size_t)PROBE_WIDTH * PROBE_HEIGHT * (size_t)bytes_per_px;
+    uint8_t *pixels = aligned_alloc(64, luma * 2);
+    if (!pixels)
+        return false;
+    memset(pixels, format == FRAME_NV12 ? 16 : 0, luma);
+    memset(pixels + luma, 128, luma);
+    *ret_frame = (struct frame){
+        .layout = {.width = PROBE_WIDTH, .height = PROBE_HEIGHT, .format = format, .colour_space = FRAME_BT709},
+        .planes = {pixels, format == FRAME_NV12 ? pixels + luma : NULL},
+        .strides = {PROBE_WIDTH * bytes_per_px, format == FRAME_NV12 ? PROBE_WIDTH : 0},
+        .number = 1,
+    };
+    return true;
+}
+
+static bool probe_encode(struct encoder *encoder, const struct frame *frame, struct encoder_report *report)
+{
+    struct au_part part;
+    struct region nothing = {.count = 0};
+    if (encoder_encode(encoder, frame, &nothing, true, &part) != ENCODE_OK || part.type != PART_IDR) {
+        snprintf(report->reason, sizeof(report->reason), "it opened but could not encode a picture");
+        return false;
+    }
+    return true;
+}
+
+static void probe(const struct encoder_ops *ops, enum encoder_codec codec, struct encoder_report *ret_report)
+{
+    struct frame frame;
+    *ret_report = (struct encoder_report){
+        .name = ops->name, .hardware = ops->hardware, .codec = codec, .format = ops->format, .reason = "out of memory"};
+    if (!make_black_frame(ops->format, &frame))
+        return;
+    struct encoder_config config = {
+        .codec = codec, .layout = frame.layout, .fps_x100 = 6000, .bitrate_kbps = 5000, .slices = 1, .threads = 1};
+    struct encoder *encoder = create(ops, &config, ret_report->reason, sizeof(ret_report->reason));
+    if (encoder && probe_encode(encoder, &frame, ret_report)) {
+        ret_report->usable = true;
+        ret_report->reason[0] = '\0';
+    }
+    encoder_destroy(encoder);
+    free(frame.planes[0]);
+    log_debug("encoder: probed %s: %s", ops->name, ret_report->usable ? "usable" : ret_report->reason);
+}
+
+int encoder_probe(const char *wish, struct encoder_report ret_reports[ENCODER_REPORTS_MAX])
+{
+    int count = 0;
+    for (const struct encoder_ops *const *ops = backends; *ops; ops++) {
+        if (strcmp(wish, "auto") != 0 && strcmp(wish, (*ops)->name) != 0)
+            continue;
+        for (int i = 0; i < (*ops)->codec_count && count < ENCODER_REPORTS_MAX; i++)
+            probe(*ops, (*ops)->codecs[i], &ret_reports[count++]);
+    }
+    return count;
+}
+
+const struct encoder_report *encoder_choose(const struct encoder_report *reports, int count, enum encoder_codec codec)
+{
+    for (int i = 0; i < count; i++)
+        if (reports[i].usable && reports[i].codec == codec)
+            return &reports[i];
+    return NULL;
+}
+
+struct encoder *encoder_create(const char *name, const struct encoder_config *config)
+{
+    char reason[200];
+    const struct encoder_ops *ops = find_backend(name);
+    if (!ops) {
+        log_error("encoder: there is no encoder '%s' in this build", name);
+        return NULL;
+    }
+    struct encoder *self = create(ops, config, reason, sizeof(reason));
+    if (!self)
+        log_error("encoder: %s cannot encode %dx%d at %d kbit/s: %s", name, config->layout.width, config->layout.height,
+                  config->bitrate_kbps, reason);
+    return self;
+}
+
+void encoder_destroy(struct encoder *self)
+{
+    if (self)
+        self->ops->destroy(self);
+}
+
+enum encode_result encoder_encode(struct encoder *self, const struct frame *frame, const struct region *damage,
+                                  bool idr, struct au_part *ret_part)
+{
+    assert(frame->layout.format == self->ops->format);
+    struct au_part part = {
+        .parts = 1, .last = true, .captured_ns = frame->captured_ns, .timestamp_ns = frame->captured_ns};
+    enum encode_result result = self->ops->encode(self, frame, damage, idr, &part);
+    if (result == ENCODE_OK)
+        *ret_part = part;
+    return result;
+}
+
+const char *encoder_name(const struct encoder *self)
+{
+    return self->ops->name;
+}
