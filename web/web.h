@@ -19,8 +19,8 @@ enum web_result { WEB_OK, WEB_NOT_FOUND, WEB_BAD_VALUE, WEB_BUSY, WEB_FAILED };
 struct web_backend {
     void *ctx;
     /* New references. pairings: [{id, address, since_ms, fingerprint}], clients: [{id, name, fingerprint, paired_ms,
-     * seen_ms, streaming}], status: {host, version, uniqueid, ports, certificate, display{}, encoders[], sessions[],
-     * log..} */
+     * seen_ms, streaming}], status: {host, version, uniqueid, base_port, certificate, display{}, encoders[],
+     * sessions[], counters{}, discovery}. Times are milliseconds of the wall clock. */
     json_t *(*pairings)(void *ctx);
     json_t *(*clients)(void *ctx);
     json_t *(*status)(void *ctx);
@@ -40,8 +40,17 @@ struct web_backend {
 
 enum web_allow { WEB_ALLOW_LOOPBACK, WEB_ALLOW_LAN, WEB_ALLOW_ANY };
 
+/* `backend` is copied, its ctx outlives the web. NULL: out of memory, logged. */
 struct web *web_create(struct loop *loop, const struct web_backend *backend);
+/* After http_server_destroy of the server it was plugged into, before loop_destroy. NULL is fine. */
 void web_destroy(struct web *self);
+/* Against DNS rebinding only requests for an IP address, "localhost" or one of these names are answered (upper and
+ * lower case are one; a name without a dot is also known as "name.local"). Copied; at most WEB_NAMES_MAX, false then.
+ */
+bool web_add_name(struct web *self, const char *name);
+/* For http_server_config.admit: may this address see the page? */
+bool web_admits(enum web_allow allow, const struct address *peer);
+enum { WEB_NAMES_MAX = 16, WEB_BODY_MAX = 4096 }; /* the latter for http_server_config.body_max */
 /* For http_server_config.handle; ctx is the struct web. */
 void web_handle(void *ctx, struct http_exchange *exchange);
 /* Tell open pages that something changed (they also get the status once a second). */
