@@ -16,7 +16,7 @@ enum encoder_codec { ENCODER_H264 = 0, ENCODER_HEVC = 1, ENCODER_AV1 = 2 }; /* b
 
 struct encoder_config {
     enum encoder_codec codec;
-    struct frame_layout layout; /* format must be one the encoder takes, see encoder_frame_format() */
+    struct frame_layout layout; /* format must be one the encoder takes, see encoder_report */
     int fps_x100;
     int bitrate_kbps;
     int slices;               /* at least this many per picture, 1..16 */

@@ -1,2 +1,336 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lavc: hardware encoders through libavcodec: NVENC from BGR0 in system memory, VAAPI from NV12 uploaded to a surface.
+ *
+ * Both load their driver at run time, so a build without either is the same build. NVENC lags two pictures behind
+ * unless delay=0 and zerolatency=1 are both set. Options this libavcodec does not know are left out with a debug line.
+ * A refusal is explained with libavcodec's own error lines: its log callback is process-wide, but the lines of an
+ * encoder carry its AVCodecContext, and that leads to our instance.
+ */
+#include "base/container_of.h"
+#include "base/log.h"
+#include "encode/annexb.h"
 #include "encode/backends.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <libavcodec/avcodec.h>
+#include <libavutil/hwcontext.h>
+#include <libavutil/log.h>
+#include <libavutil/opt.h>
+
+#define RENDER_NODE "/dev/dri/renderD128"
+
+struct lavc {
+    struct encoder base;
+    AVCodecContext *context;
+    AVBufferRef *device, *surfaces; /* VAAPI only */
+    AVFrame *picture;               /* refers to the caller's planes during encode */
+    AVFrame *surface;               /* VAAPI only */
+    AVPacket *packet;               /* the access unit handed out last */
+    int64_t pts;
+    bool opened;       /* messages go to the log; before, they are the reason for a refusal */
+    char message[160]; /* libavcodec's error lines while opening */
+};
+
+/* The instance behind a line of libavcodec, or NULL when it is about something else. */
+static struct lavc *instance_of(void *object)
+{
+    const AVClass *class = object ? *(const AVClass **)object : NULL;
+    if (!class || class != avcodec_get_class())
+        return NULL;
+    const AVCodecContext *context = object;
+    return context->codec && av_codec_is_encoder(context->codec) ? context->opaque : NULL;
+}
+
+static void take_message(void *object, int level, const char *format, va_list arguments)
+{
+    char text[160];
+    if (level > AV_LOG_WARNING)
+        return;
+    vsnprintf(text, sizeof(text), format, arguments);
+    text[strcspn(text, "\n")] = '\0';
+    struct lavc *self = instance_of(object);
+    if (!self || self->opened || level > AV_LOG_ERROR) {
+        log_debug("lavc: %s", text);
+        return;
+    }
+    size_t used = strlen(self->message);
+    snprintf(self->message + used, sizeof(self->message) - used, "%s%s", used ? "; " : "", text);
+}
+
+static void set_option(AVCodecContext *context, const char *name, const char *value)
+{
+    int error = av_opt_set(context->priv_data, name, value, 0);
+    if (error < 0)
+        log_debug("lavc: %s takes no %s=%s, left out", context->codec->name, name, value);
+}
+
+/* Codes of H.273, "colour" in docs/protocol.md; libavutil uses the same numbers. */
+static void set_colour(AVCodecContext *context, const struct frame_layout *layout)
+{
+    int code = layout->colour_space == FRAME_BT601 ? 6 : 1;
+    context->color_primaries = (enum AVColorPrimaries)code;
+    context->color_trc = (enum AVColorTransferCharacteristic)code;
+    context->colorspace = (enum AVColorSpace)code;
+    context->color_range = layout->full_range ? AVCOL_RANGE_JPEG : AVCOL_RANGE_MPEG;
+    context->chroma_sample_location = AVCHROMA_LOC_LEFT;
+}
+
+static void set_common(AVCodecContext *context, const struct encoder_config *config)
+{
+    int64_t rate = (int64_t)config->bitrate_kbps * 1000;
+    context->width = config->layout.width;
+    context->height = config->layout.height;
+    context->framerate = (AVRational){config->fps_x100, 100};
+    context->time_base = (AVRational){100, config->fps_x100};
+    context->bit_rate = context->rc_max_rate = rate;
+    context->rc_buffer_size = (int)(rate * 100 / config->fps_x100); /* one picture */
+    context->gop_size = INT_MAX;
+    context->max_b_frames = 0;
+    context->refs = 1;
+    context->slices = config->slices;
+    context->profile = FF_PROFILE_H264_HIGH;
+    context->flags = AV_CODEC_FLAG_LOW_DELAY;
+    set_colour(context, &config->layout);
+}
+
+static void lavc_destroy(struct encoder *base)
+{
+    struct lavc *self = container_of(base, struct lavc, base);
+    avcodec_free_context(&self->context);
+    av_frame_free(&self->picture);
+    av_frame_free(&self->surface);
+    av_packet_free(&self->packet);
+    av_buffer_unref(&self->surfaces);
+    av_buffer_unref(&self->device);
+    free(self);
+}
+
+/* Everything but the options of one codec. NULL: *ret_reason is written. */
+static struct lavc *lavc_alloc(const struct encoder_ops *ops, const char *codec_name,
+                               const struct encoder_config *config, char *ret_reason, size_t reason_size)
+{
+    av_log_set_callback(take_message);
+    const AVCodec *codec = avcodec_find_encoder_by_name(codec_name);
+    if (!codec) {
+        snprintf(ret_reason, reason_size, "this libavcodec has no %s", codec_name);
+        return NULL;
+    }
+    struct lavc *self = calloc(1, sizeof(*self));
+    if (self) {
+        self->base.ops = ops;
+        self->context = avcodec_alloc_context3(codec);
+        self->picture = av_frame_alloc();
+        self->surface = av_frame_alloc();
+        self->packet = av_packet_alloc();
+    }
+    if (!self || !self->context || !self->picture || !self->surface || !self->packet) {
+        snprintf(ret_reason, reason_size, "out of memory");
+        if (self)
+            lavc_destroy(&self->base);
+        return NULL;
+    }
+    self->context->opaque = self;
+    set_common(self->context, config);
+    return self;
+}
+
+/* Opens the codec; on failure the object is gone and *ret_reason is written. */
+static struct encoder *lavc_open(struct lavc *self, char *ret_reason, size_t reason_size)
+{
+    int error = avcodec_open2(self->context, NULL, NULL);
+    if (error < 0) {
+        snprintf(ret_reason, reason_size, "%s", self->message[0] ? self->message : av_err2str(error));
+        lavc_destroy(&self->base);
+        return NULL;
+    }
+    self->opened = true;
+    return &self->base;
+}
+
+static bool library_is_installed(const char *name)
+{
+    void *library = dlopen(name, RTLD_LAZY | RTLD_LOCAL);
+    if (library)
+        dlclose(library);
+    return library != NULL;
+}
+
+static struct encoder *nvenc_create(const struct encoder_config *config, char *ret_reason, size_t reason_size)
+{
+    if (!library_is_installed("libcuda.so.1")) {
+        snprintf(ret_reason, reason_size, "libcuda.so.1 is not installed: no NVIDIA driver in this guest");
+        return NULL;
+    }
+    if (!library_is_installed("libnvidia-encode.so.1")) {
+        snprintf(ret_reason, reason_size,
+                 "libnvidia-encode.so.1 is not installed: the NVIDIA driver is there without its encoder library");
+        return NULL;
+    }
+    struct lavc *self = lavc_alloc(&encoder_nvenc, "h264_nvenc", config, ret_reason, reason_size);
+    if (!self)
+        return NULL;
+    self->context->pix_fmt = AV_PIX_FMT_BGR0;
+    static const char *const options[][2] = {
+        {"preset", "p1"}, {"tune", "ull"},     {"rc", "cbr"}, {"zerolatency", "1"},  {"delay", "0"},
+        {"bf", "0"},      {"forced-idr", "1"}, {"aud", "0"},  {"rc-lookahead", "0"},
+    };
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+        set_option(self->context, options[i][0], options[i][1]);
+    return lavc_open(self, ret_reason, reason_size);
+}
+
+/* The device and the surfaces that pictures are uploaded to. 0 or an AVERROR. */
+static int vaapi_make_surfaces(struct lavc *self)
+{
+    int error = av_hwdevice_ctx_create(&self->device, AV_HWDEVICE_TYPE_VAAPI, RENDER_NODE, NULL, 0);
+    if (error < 0)
+        return error;
+    self->surfaces = av_hwframe_ctx_alloc(self->device);
+    if (!self->surfaces)
+        return AVERROR(ENOMEM);
+    AVHWFramesContext *frames = (AVHWFramesContext *)(void *)self->surfaces->data;
+    frames->format = AV_PIX_FMT_VAAPI;
+    frames->sw_format = AV_PIX_FMT_NV12;
+    frames->width = self->context->width;
+    frames->height = self->context->height;
+    frames->initial_pool_size = 4;
+    error = av_hwframe_ctx_init(self->surfaces);
+    if (error < 0)
+        return error;
+    self->context->pix_fmt = AV_PIX_FMT_VAAPI;
+    self->context->hw_frames_ctx = av_buffer_ref(self->surfaces);
+    return self->context->hw_frames_ctx ? 0 : AVERROR(ENOMEM);
+}
+
+/* Some GPUs encode in the low-power block only, others only outside of it. */
+static struct encoder *vaapi_try(const struct encoder_config *config, const char *low_power, char *ret_reason,
+                                 size_t reason_size)
+{
+    struct lavc *self = lavc_alloc(&encoder_vaapi, "h264_vaapi", config, ret_reason, reason_size);
+    if (!self)
+        return NULL;
+    int error = vaapi_make_surfaces(self);
+    if (error < 0) {
+        snprintf(ret_reason, reason_size, "VAAPI on " RENDER_NODE " failed: %s", av_err2str(error));
+        lavc_destroy(&self->base);
+        return NULL;
+    }
+    static const char *const options[][2] = {{"rc_mode", "CBR"}, {"async_depth", "1"}, {"aud", "0"}, {"sei", "0"}};
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+        set_option(self->context, options[i][0], options[i][1]);
+    set_option(self->context, "low_power", low_power);
+    return lavc_open(self, ret_reason, reason_size);
+}
+
+static struct encoder *vaapi_create(const struct encoder_config *config, char *ret_reason, size_t reason_size)
+{
+    if (access(RENDER_NODE, R_OK | W_OK) != 0) {
+        snprintf(ret_reason, reason_size, errno == EACCES ? "no permission for %s" : "no %s", RENDER_NODE);
+        return NULL;
+    }
+    struct encoder *encoder = vaapi_try(config, "1", ret_reason, reason_size);
+    return encoder ? encoder : vaapi_try(config, "0", ret_reason, reason_size);
+}
+
+static void leave_memory_alone(void *opaque, uint8_t *data)
+{
+    (void)opaque, (void)data; /* the planes are the caller's */
+}
+
+/* Describe the caller's planes to libavcodec. Without a buffer of its own it would copy the picture once more. */
+static bool borrow_planes(struct lavc *self, const struct frame *frame)
+{
+    AVFrame *picture = self->picture;
+    av_frame_unref(picture);
+    size_t size = (size_t)frame->strides[0] * (size_t)frame->layout.height;
+    picture->format = frame->layout.format == FRAME_NV12 ? AV_PIX_FMT_NV12 : AV_PIX_FMT_BGR0;
+    picture->width = frame->layout.width;
+    picture->height = frame->layout.height;
+    for (int i = 0; i < (frame->layout.format == FRAME_NV12 ? 2 : 1); i++) {
+        picture->data[i] = frame->planes[i];
+        picture->linesize[i] = frame->strides[i];
+    }
+    picture->buf[0] = av_buffer_create(frame->planes[0], size, leave_memory_alone, NULL, AV_BUFFER_FLAG_READONLY);
+    return picture->buf[0] != NULL;
+}
+
+static int upload(struct lavc *self)
+{
+    av_frame_unref(self->surface);
+    int error = av_hwframe_get_buffer(self->surfaces, self->surface, 0);
+    return error < 0 ? error : av_hwframe_transfer_data(self->surface, self->picture, 0);
+}
+
+/* One picture in, its packet out. 0 or an AVERROR. */
+static int run(struct lavc *self, const struct frame *frame, bool idr)
+{
+    av_packet_unref(self->packet);
+    if (!borrow_planes(self, frame))
+        return AVERROR(ENOMEM);
+    int error = self->surfaces ? upload(self) : 0;
+    AVFrame *input = self->surfaces ? self->surface : self->picture;
+    input->pts = self->pts++;
+    input->pict_type = idr ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
+    if (error >= 0)
+        error = avcodec_send_frame(self->context, input);
+    if (error >= 0)
+        error = avcodec_receive_packet(self->context, self->packet);
+    if (error >= 0)
+        error = av_packet_make_writable(self->packet);
+    av_frame_unref(self->picture);
+    av_frame_unref(self->surface);
+    return error;
+}
+
+static enum encode_result lavc_encode(struct encoder *base, const struct frame *frame, const struct region *damage,
+                                      bool idr, struct au_part *ret_part)
+{
+    struct lavc *self = container_of(base, struct lavc, base);
+    struct annexb_h264 unit;
+    (void)damage; /* libavcodec has no way to pass it on */
+    int error = run(self, frame, idr);
+    if (error < 0) {
+        log_error("lavc: %s: %s", self->context->codec->name,
+                  error == AVERROR(EAGAIN) ? "holds a picture back" : av_err2str(error));
+        return ENCODE_FAILED;
+    }
+    size_t size = (size_t)self->packet->size;
+    if (!annexb_h264_tidy(self->packet->data, size, &unit)) {
+        log_error("lavc: %s made no access unit of %zu bytes", self->context->codec->name, size);
+        return ENCODE_FAILED;
+    }
+    ret_part->data = self->packet->data + unit.start;
+    ret_part->size = size - unit.start;
+    ret_part->type = unit.idr ? PART_IDR : PART_PREDICTED;
+    return ENCODE_OK;
+}
+
+const struct encoder_ops encoder_nvenc = {
+    .name = "nvenc",
+    .hardware = true,
+    .codecs = {ENCODER_H264},
+    .codec_count = 1,
+    .format = FRAME_BGR0,
+    .create = nvenc_create,
+    .destroy = lavc_destroy,
+    .encode = lavc_encode,
+};
+
+const struct encoder_ops encoder_vaapi = {
+    .name = "vaapi",
+    .hardware = true,
+    .codecs = {ENCODER_H264},
+    .codec_count = 1,
+    .format = FRAME_NV12,
+    .create = vaapi_create,
+    .destroy = lavc_destroy,
+    .encode = lavc_encode,
+};
