@@ -43,6 +43,7 @@ struct http_server_config {
 /* NULL: the port could not be bound; logged with address, port and reason. */
 struct http_server *http_server_create(struct loop *loop, const struct http_server_config *config);
 void http_server_destroy(struct http_server *self);
+uint16_t http_server_port(const struct http_server *self); /* the bound one, when `bind` said 0 */
 /* An authorised request came from `peer`: for 10 minutes its TLS handshakes do not wait for their turn and its
  * connections are the last to give way when all are taken. */
 void http_server_mark_known(struct http_server *self, const struct address *peer);
