@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+import random
+import socket
+import unittest
+
+from harness import TCP_OFFSETS, UDP_OFFSETS, DisplayTest
+
+HEADS = (b"", b"\0", b"GET", b"GET / HTTP/1.1\r\n", b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+         b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+         b"CONNECT a:1 HTTP/1.1\r\n\r\n", b"GET /" + b"a" * 40000 + b" HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00\x01",
+         b"\x80\0\0\0\0\0\0\1" + b"\0" * 16, b"\xff\xff\xff\xff\0\0\0\1" + b"\0" * 40,
+         b"OPTIONS x RTSP/1.0\r\nCSeq: 1\r\nContent-length: 99999999\r\n\r\n",
+         b"ANNOUNCE streamid=control RTSP/1.0\r\nCSeq: 999999999999\r\n\r\n", b"SETUP streamid RTSP/1.0\r\n\r\n",
+         b"GET /serverinfo HTTP/1.1\r\n" + b"X: y\r\n" * 5000 + b"\r\n", b"\r\n" * 2000)
+
+
+class Hostile(DisplayTest):
+    def poke(self, port, data):
+        """Sends and goes away, by half-close, by close or by reset."""
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=5) as link:
+                if random.random() < 0.3:
+                    link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                link.sendall(data)
+                if random.random() < 0.3:
+                    link.shutdown(socket.SHUT_WR)
+                    link.settimeout(0.2)
+                    link.recv(100)
+        except OSError:
+            pass
+
+    def assert_alive(self):
+        self.assertIsNone(self.host.process.poll(), "the host ended")
+        self.assertEqual(self.host.get_http("/serverinfo").status, 200)
+
+    def stream_through(self, attack):
+        stream = self.start_stream(self.client, *self.stream_options("--seconds", 8, "--decode")).wait_streaming()
+        attack()
+        report = stream.report()
+        self.assert_clean(report)
+        self.assertFalse(report["control_gone"])
+        self.assertEqual(report["frames_lost"], 0)
+        self.assert_alive()
+
+    def test_bytes_on_every_tcp_port(self):
+        def attack():
+            for offset in TCP_OFFSETS.values():
+                for head in HEADS:
+                    self.poke(self.host.base + offset, head)
+                for _ in range(10):
+                    self.poke(self.host.base + offset, random.randbytes(random.randrange(1, 3000)))
+
+        self.stream_through(attack)
+
+    def test_bytes_on_every_udp_port(self):
+        def attack():
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
+                for offset in UDP_OFFSETS.values():
+                    for size in (0, 1, 4, 19, 20, 21, 48, 900, 1400, 9000):
+                        for _ in range(5):
+                            link.sendto(random.randbytes(size), ("127.0.0.1", self.host.base + offset))
+                    link.sendto(b"PING", ("127.0.0.1", self.host.base + offset))
+                    for command in range(16):
+                        wire = b"\x8f\xff\0\0" + bytes([0x80 | command]) + b"\xff\0\1" + random.randbytes(44)
+                        link.sendto(wire, ("127.0.0.1", self.host.base + offset))
+
+        self.stream_through(attack)
+
+    def test_half_open_connections_on_every_tcp_port(self):
+        count = 1000 if self.soak else 150
+        links = []
+        self.addCleanup(lambda: [link.close() for link in links])
+
+        def attack():
+            for offset in TCP_OFFSETS.values():
+                for _ in range(count):
+                    try:
+                        links.append(socket.create_connection(("127.0.0.1", self.host.base + offset), timeout=2))
+                    except OSError:
+                        break
+
+        stream = self.start_stream(self.client, *self.stream_options("--seconds", 6)).wait_streaming()
+        attack()
+        report = stream.report()
+        self.assert_clean(report)
+        self.assertFalse(report["control_gone"])
+        for link in links:
+            link.close()
+        self.assert_alive()
+
+    def test_hostile_queries_on_both_api_ports(self):
+        for path in ("/serverinfo?" + "a=b&" * 3000, "/pair?uniqueid=" + "x" * 8000, "/pair?uniqueid=%00&phrase=%zz",
+                     "/%2e%2e/%2e%2e/etc/passwd", "/launch?rikey=%", "//", "/serverinfo?uniqueid=<script>"):
+            try:
+                reply = self.host.get_http(path)
+            except OSError:
+                continue
+            self.assertNotIn("<script>", reply.text)
+            self.assertNotIn("root:", reply.text)
+        self.assert_alive()
+
+
+if __name__ == "__main__":
+    unittest.main()
