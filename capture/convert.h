@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * convert: an image of bytes B G R x into the planes of a frame, by rectangle. Pure; any thread.
+ * Chroma of 4:2:0 is sited left (type 0, the default of H.264 and HEVC): its sample lies on the even column, half-way
+ * between two rows, so it is the mean of columns 2i-1, 2i, 2i+1 with weights 1 2 1 and of two rows. The picture's left
+ * edge repeats.
+ * Arithmetic is 15-bit fixed point; every implementation gives the same bytes.
+ */
+#pragma once
+
+#include "capture/frame.h"
+#include "capture/image.h"
+
+struct convert_matrix {
+    int16_t y[3], cb[3], cr[3]; /* weights of B, G, R in 1/32768 */
+    int y_offset;
+};
+
+/* FRAME_BT2020 is the SDR matrix, non-constant luminance. */
+struct convert_matrix convert_matrix_for(enum frame_colour_space colour_space, bool full_range);
+
+/*
+ * The rectangle of output samples that depend on the pixels of `changed`: even coordinates, and one chroma column more
+ * at the right, within width x height (even).
+ */
+struct rect convert_reach(struct rect changed, int width, int height);
+
+enum convert_speed { CONVERT_PLAIN, CONVERT_AVX2 };
+enum convert_speed convert_best(void); /* what this processor can do */
+
+/*
+ * Write `area` (even coordinates) of `target`, NV12 or BGR0, from `source`, which has the frame's size.
+ * For NV12 it reads one column left of `area` too.
+ */
+void convert_area(enum convert_speed speed, const struct convert_matrix *matrix, const struct image *source,
+                  struct rect area, struct frame *target);
+
+/* Copy `area` (even coordinates) between frames of one layout. */
+void convert_copy(const struct frame *source, struct rect area, struct frame *target);
+
+/*
+ * convert.c and convert_avx2.c only. Two rows of `count` pixels (even) at `rows`; `has_left`: rows[-4..-1] is a pixel
+ * too. `y` two output rows, `c` one. AVX2 may stop early: it returns the pixels done.
+ */
+struct convert_rows {
+    const uint8_t *rows[2];
+    uint8_t *y[2], *c;
+    bool has_left;
+};
+int convert_rows_avx2(const struct convert_matrix *matrix, const struct convert_rows *rows, int count);
