@@ -27,6 +27,7 @@ COLUMNS = (  # key, heading, digits
     ("age_p99", "p99", 1), ("gaps", "gaps", 0), ("cores", "host cores", 2), ("memory_mb", "memory MB", 0),
     ("first_ms", "first ms", 0), ("kbps", "kbit/s", 0))
 WARM_UP_S = 2
+SPARE_S = 4  # the scene ends by itself, later than the stream: only then its log is whole
 
 
 def parse_arguments():
@@ -89,7 +90,7 @@ def measure(options, display, host, client, scene):
     with tempfile.TemporaryDirectory(prefix="es-bench-") as folder:
         log, index = os.path.join(folder, "painted"), os.path.join(folder, "index")
         total = options.seconds + WARM_UP_S
-        painter = harness.Scene(display, scene, int(total) + 30, options.fps, ("--log", log))
+        painter = harness.Scene(display, scene, int(total) + SPARE_S, options.fps, ("--log", log))
         stream = None
         try:
             stream = client.stream_start("--width", display.width, "--height", display.height, "--fps", options.fps,
@@ -100,9 +101,8 @@ def measure(options, display, host, client, scene):
             time.sleep(max(0.5, options.seconds - 1))
             cores = (host.cpu_s() - cpu) / (time.monotonic() - at)
             memory = host.memory_kb()
-            time.sleep(1.5)
-            painter.stop()  # before the client decodes
             report = stream.report(600)
+            painter.process.wait(60)
         finally:
             if painter.process.poll() is None:
                 painter.stop()
