@@ -75,15 +75,18 @@ static int64_t second_due(const struct pacer *self, int64_t bytes)
 int64_t pacer_due_ns(struct pacer *self, size_t bytes, int64_t now_ns)
 {
     int64_t due = max64(now_ns, self->line_ns), counted = charged(self, bytes);
-    if (!counted)
-        return due;
-    advance(self, now_ns);
-    return max64(due, max64(bucket_due(self, counted), second_due(self, counted)));
+    if (counted) {
+        advance(self, now_ns);
+        due = max64(due, max64(bucket_due(self, counted), second_due(self, counted)));
+    }
+    self->due_ns = due;
+    return due;
 }
 
 void pacer_sent(struct pacer *self, size_t bytes, int64_t now_ns)
 {
-    self->line_ns = max64(self->line_ns, now_ns - LINE_LATE_NS) + (int64_t)bytes * LINE_NS_PER_BYTE;
+    int64_t start_ns = max64(self->due_ns, now_ns - LINE_LATE_NS);
+    self->line_ns = max64(self->line_ns, start_ns) + (int64_t)bytes * LINE_NS_PER_BYTE;
     int64_t counted = charged(self, bytes);
     self->exempt_bytes = max64(self->exempt_bytes - (int64_t)bytes, 0);
     if (!counted)

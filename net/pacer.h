@@ -3,8 +3,9 @@
  * pacer: when the next packets of a video stream may leave. Pure: time comes in as an argument.
  *
  * Three limits: 80 % of 1 Gbit/s inside a frame and from one frame to the next (buffers of switches and radios); a
- * bucket of 4 frame shares of the configured rate, which fills while idle; and never more than the rate in one second.
- * The last two do not count an IDR, up to 100 ms of the rate: it cannot be smaller, and waiting would only delay it.
+ * bucket of 4 frame shares of the configured rate, which fills while idle; and never more than the rate in one second:
+ * near the rate that makes frames wait, so an encoder should aim some per cent below. The last two do not count an IDR,
+ * up to 100 ms of the rate: it cannot be smaller, and waiting would only delay it.
  */
 #pragma once
 
@@ -16,6 +17,7 @@ enum { PACER_SLOTS = 257 /* 256 make a second; one more, so that none is forgott
 
 struct pacer {
     int64_t line_ns;   /* the line is busy until then */
+    int64_t due_ns;    /* of the batch asked for last */
     int64_t bucket_ns; /* the bucket is full again then */
     int64_t capacity_ns;
     int64_t rate_bytes;         /* per second; 0: no limit but the line */

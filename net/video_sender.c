@@ -272,10 +272,10 @@ bool video_sender_wait_free(struct video_sender *self, int64_t until_ns)
         if (!cond_wait_until(&self->taken, &self->lock, until_ns))
             break;
     }
-    bool free = !self->pending;
+    bool is_free = !self->pending;
     self->woken = false;
     mutex_unlock(&self->lock);
-    return free;
+    return is_free;
 }
 
 void video_sender_wake(struct video_sender *self)
