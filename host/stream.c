@@ -4,8 +4,9 @@
  * (or repeat the last one when it is due), encode and hand over. Pictures are dropped in the view's mailbox, before the
  * encoder, never after it.
  *
- * A still picture is repeated: twice at frame distance, so that a decoder which holds one picture shows the last one and
- * a lost one is noticed; then after 2, 4, 8 ... intervals, which refines its quality; then `idle_fps` times a second.
+ * A still picture is repeated: twice at frame distance, so that a decoder which holds one picture shows the last one
+ * and a lost one is noticed; then after 2, 4, 8 ... intervals, which refines its quality; then `idle_fps` times a
+ * second.
  */
 #include "host/stream.h"
 

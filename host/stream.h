@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * stream: the picture of one session: a view of the display, an encoder and a sender, joined by the encode thread.
- * Create and start on one thread, destroy on any, once nobody else uses it. What says "any thread" may be called from others
- * in between.
+ * Create and start on one thread, destroy on any, once nobody else uses it. What says "any thread" may be called from
+ * others in between.
  */
 #pragma once
 
@@ -19,14 +19,14 @@ struct stream;
 enum { STREAM_ENCODERS_MAX = 4 };
 
 struct stream_config {
-    struct display *display;     /* outlives the stream */
-    struct view_config view;     /* layout.format is set by the stream from the encoder */
+    struct display *display;       /* outlives the stream */
+    struct view_config view;       /* layout.format is set by the stream from the encoder */
     struct encoder_config encoder; /* layout and fps are set by the stream from the view */
     /* In order of preference: when one fails, the next takes over with an IDR. Borrowed for the call. */
     const struct encoder_report *encoders[STREAM_ENCODERS_MAX];
     int encoder_count;
     struct video_sender_config sender; /* destination and source come with stream_start */
-    int idle_fps;                /* repeats per second of a still picture, 0: none */
+    int idle_fps;                      /* repeats per second of a still picture, 0: none */
     /* Any thread but the caller's: no encoder is left. Called once; must not block, must not destroy the stream. */
     void (*failed)(void *ctx);
     void *ctx;
@@ -34,8 +34,9 @@ struct stream_config {
 
 /* Opens the view and starts making the encoder, so that the first picture is ready when the client's ping comes. */
 struct stream *stream_create(const struct stream_config *config); /* NULL: logged */
-bool stream_start(struct stream *self, const struct address *destination, const struct address *source); /* false: logged */
-void stream_destroy(struct stream *self); /* stops and joins; NULL is fine */
+bool stream_start(struct stream *self, const struct address *destination,
+                  const struct address *source); /* false: logged */
+void stream_destroy(struct stream *self);        /* stops and joins; NULL is fine */
 
 void stream_set_port(struct stream *self, uint16_t port); /* the peer's, after start */
 
@@ -46,7 +47,7 @@ void stream_report_loss(struct stream *self);
 void stream_report_arrival(struct stream *self);
 
 struct stream_report {
-    const char *encoder;          /* name, "" while none runs */
+    const char *encoder; /* name, "" while none runs */
     struct video_sender_counters sender;
     struct view_counters view;
     uint64_t pictures, repeats, idrs, encoder_failures;

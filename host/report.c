@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/report.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <stdio.h>
+
+void report_update(struct report *self, struct stream *stream, uint64_t lost_packets, int64_t now_ns)
+{
+    struct report before = *self;
+    stream_take_report(stream, &self->now);
+    self->taken_ns = now_ns;
+    self->dropped = self->now.view.dropped;
+    self->lost_packets = lost_packets;
+    if (!before.taken_ns)
+        return; /* the first one has no second to compare with */
+    double seconds = (double)(now_ns - before.taken_ns) / 1e9;
+    uint64_t packets = self->now.sender.packets - before.now.sender.packets;
+    self->fps = (double)(self->now.sender.frames - before.now.sender.frames) / seconds;
+    self->kbps = (double)(self->now.sender.bytes - before.now.sender.bytes) * 8 / 1000 / seconds;
+    double lost = (double)(lost_packets - before.lost_packets);
+    self->loss_percent = packets ? lost * 100 / (double)packets : 0;
+    if (self->loss_percent > 100)
+        self->loss_percent = 100; /* reports of the second before */
+}
+
+/* "p50/p99/max" in ms */
+struct stage_text {
+    char text[40];
+};
+
+static struct stage_text stage_text(const struct stats_summary *summary)
+{
+    struct stage_text stage;
+    snprintf(stage.text, sizeof(stage.text), "%.1f/%.1f/%.1f", summary->p50_us / 1000.0, summary->p99_us / 1000.0,
+             summary->max_us / 1000.0);
+    return stage;
+}
+
+void report_log(const struct report *self, const char *session_id)
+{
+    const struct stream_report *now = &self->now;
+    log_info("stream %s: %.1f fps %.0f kbit/s %s; ms p50/p99/max: fetch %s convert %s encode %s packetise %s send %s "
+             "latency %s; dropped %llu idr %llu repeats %llu loss %.1f%%%s",
+             session_id, self->fps, self->kbps, now->encoder, stage_text(&now->fetch).text,
+             stage_text(&now->convert).text, stage_text(&now->encode).text, stage_text(&now->packetise).text,
+             stage_text(&now->send).text, stage_text(&now->latency).text, (unsigned long long)self->dropped,
+             (unsigned long long)now->idrs, (unsigned long long)now->repeats, self->loss_percent,
+             now->sender.gso ? "" : " no-gso");
+}
+
+void report_to_json(const struct report *self, json_t *object)
+{
+    json_object_set_new(object, "encoder", json_string(self->now.encoder ? self->now.encoder : ""));
+    json_object_set_new(object, "rate_fps", json_real(self->fps));
+    json_object_set_new(object, "kbps", json_real(self->kbps));
+    json_object_set_new(object, "latency_p50_ms", json_real(self->now.latency.p50_us / 1000.0));
+    json_object_set_new(object, "latency_p99_ms", json_real(self->now.latency.p99_us / 1000.0));
+    json_object_set_new(object, "loss_percent", json_real(self->loss_percent));
+    json_object_set_new(object, "dropped", json_integer((json_int_t)self->dropped));
+}

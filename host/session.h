@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * session: one launch of one client, from the /launch reply to the end of its stream. Used by sessions.c and
+ * session_rtsp.c only. Main thread, but for what is marked.
+ */
+#pragma once
+
+#include "host/report.h"
+#include "host/sessions.h"
+#include "host/stream.h"
+#include "protocol/rtsp_seal.h"
+#include "protocol/sdp.h"
+
+#include <stdatomic.h>
+
+enum session_state { SESSION_PENDING, SESSION_STARTING, SESSION_RUNNING, SESSION_STOPPING };
+
+enum { SESSION_TOKEN_TEXT = 17 }; /* 16 characters: a ping payload of any other length is ignored by clients */
+
+struct session {
+    struct sessions *owner;
+    struct session *next;
+    char id[9];
+    struct sessions_caller client;
+    struct nvhttp_launch launch;
+    enum session_state state;
+    int64_t created_ns, expires_ns; /* PENDING and STARTING end at expires_ns */
+    int64_t running_wall_ms;
+
+    bool encrypted_rtsp;
+    struct rtsp_seal *seal; /* both directions' counters; NULL with plain RTSP */
+    char token[SESSION_TOKEN_TEXT], audio_ping[SESSION_TOKEN_TEXT], video_ping[SESSION_TOKEN_TEXT];
+    uint32_t connect_data;
+    unsigned setups; /* bit set of session_rtsp.c */
+    bool announced;
+    struct sdp_announce announce;
+    struct address rtsp_peer;
+
+    uint32_t control_id; /* 0: not registered, or ended */
+    bool control_connected, pinged;
+    struct address control_peer, control_local, video_peer;
+    struct stream *dying_stream; /* on its way to a worker */
+    bool dying_queued;
+    struct report report;
+    const char *end_reason; /* for the log */
+
+    struct mutex
+        lock; /* guards the next four: main writes, the control thread reads; only calls that never block inside */
+    struct stream *stream;
+    struct address posted_peer, posted_local;
+    enum control_end posted_end;
+
+    /* counted by the control thread */
+    atomic_uint_fast64_t lost_packets, fec_reports, blocks_lost, idr_requests, invalidations, input_messages;
+    atomic_bool start_seen; /* the first 0x0302 of a session means "start", not a loss */
+};
+
+enum { SESSION_LAUNCH_TIMEOUT_S = 10, SESSION_PENDING_MAX_S = 60, SESSION_START_TIMEOUT_S = 10 };
+
+/* ANNOUNCE was accepted: register with the control host and prepare the picture. False: logged, the session is over. */
+bool session_begin(struct session *self);
+/* Begin the end; the object goes when stream and control peer are gone, which may be now: do not touch it afterwards.
+ * `code`: CONTROL_CODE_* of the termination message; `reason`: a constant, for the log. */
+void session_stop(struct session *self, uint32_t code, const char *reason);

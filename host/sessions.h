@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sessions: who launched, who streams. One session object per launch: key, tokens, timers, control peer, stream.
+ * Main thread only; the control thread reaches a session through the callbacks it was given and nothing else.
+ *
+ *   launch ──► PENDING ──ANNOUNCE──► STARTING ──control peer and video ping──► RUNNING ──► STOPPING ──► gone
+ *
+ * In this version one client streams at a time. What a client runs (`currentgame`) is kept per certificate and outlives
+ * its session until /cancel.
+ */
+#pragma once
+
+#include "capture/display.h"
+#include "encode/encoder.h"
+#include "host/config.h"
+#include "net/address.h"
+#include "net/control_host.h"
+#include "net/loop.h"
+#include "net/rtsp_server.h"
+#include "protocol/nvhttp.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct sessions;
+struct udp_socket;
+struct gso_policy;
+
+struct sessions_config {
+    const struct config *config; /* this and the next seven outlive the sessions */
+    struct loop *loop;
+    struct display *display;
+    struct control_host *control;
+    struct udp_socket *video_socket;
+    struct gso_policy *gso;
+    const struct encoder_report *reports;
+    int report_count;
+    void (*changed)(void *ctx); /* something the page shows is different */
+    void (*gso_off)(void *ctx); /* the list of gso_policy has grown: remember it */
+    void *ctx;
+};
+
+struct sessions *sessions_create(const struct sessions_config *config);
+/* Ends all of them with a termination message; `done(ctx)` is called when the last one is gone. */
+void sessions_end_all(struct sessions *self, void (*done)(void *ctx), void *ctx);
+void sessions_destroy(struct sessions *self); /* after `done`; NULL is fine */
+
+/* Who asks: a paired client and the connection it came on. */
+struct sessions_caller {
+    char name[129];
+    uint8_t sha256[32];
+    struct address peer, local;
+};
+
+enum sessions_result {
+    SESSIONS_OK,
+    SESSIONS_BUSY,        /* another client streams */
+    SESSIONS_NOT_RUNNING, /* resume without anything running */
+    SESSIONS_NO_ENCODER,
+    SESSIONS_REPEATED_KEY, /* the rikey of the client's last session */
+    SESSIONS_FAILED,
+};
+/* A live session of the same client is ended first. */
+enum sessions_result sessions_launch(struct sessions *self, const struct sessions_caller *caller,
+                                     const struct nvhttp_launch *launch, bool resume, bool encrypted_rtsp);
+/* Ends the caller's sessions and what it runs. `force` (page, removal of a client): by certificate alone, same effect.
+ */
+void sessions_cancel(struct sessions *self, const uint8_t sha256[32]);
+bool sessions_end(struct sessions *self, const char *id); /* the page's button: the stream only */
+uint32_t sessions_running_app(const struct sessions *self, const uint8_t sha256[32]); /* 0: none */
+bool sessions_streaming(const struct sessions *self, const uint8_t sha256[32]);
+
+/* For the callbacks of rtsp_server (ctx: the sessions) and of the ping listeners. */
+size_t sessions_rtsp(void *ctx, const struct rtsp_server_message *message, uint8_t *ret_reply, size_t capacity);
+bool sessions_expect_rtsp(void *ctx, const struct address *peer);
+void sessions_video_ping(struct sessions *self, const uint8_t *data, size_t size, const struct address *peer);
+void sessions_audio_ping(struct sessions *self, const uint8_t *data, size_t size, const struct address *peer);
+
+json_t *sessions_to_json(const struct sessions *self);
+/* Adds "sessions_*" counters. */
+void sessions_counters(const struct sessions *self, json_t *object);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The list behind sessions.h, shared by sessions.c and session_rtsp.c. */
+#pragma once
+
+#include "host/sessions.h"
+
+struct session;
+
+enum { SESSIONS_RUNS_MAX = 32 };
+
+/* What a client runs, and the hash of the last key it used. */
+struct run {
+    uint8_t sha256[32], key_hash[32];
+    uint32_t app_id; /* 0: nothing */
+};
+
+struct sessions {
+    struct sessions_config config;
+    struct session *first;
+    struct run runs[SESSIONS_RUNS_MAX];
+    int run_count;
+    struct loop_timer *tick;
+    void (*all_ended)(void *ctx); /* set while the host stops */
+    void *all_ended_ctx;
+    struct {
+        uint64_t started, ended, rtsp_refused, pings_unknown;
+    } counters;
+};
