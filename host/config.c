@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host/config.h"
 
+#include "base/bytes.h"
 #include "base/file.h"
 #include "base/text.h"
 
