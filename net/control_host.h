@@ -33,8 +33,10 @@ struct control_session_config {
 };
 
 struct control_host *
-control_host_create(const struct address *bind);      /* starts the thread; NULL: logged with port and reason */
-void control_host_destroy(struct control_host *self); /* peers are told first; NULL is fine */
+control_host_create(const struct address *bind); /* starts the thread; NULL: logged with port and reason */
+/* Connected sessions get a graceful termination, all get `ended`; takes up to 2 s. NULL is fine. */
+void control_host_destroy(struct control_host *self);
+uint16_t control_host_port(const struct control_host *self); /* the real one when port 0 was asked for */
 
 /* Any thread. A session is known by the returned id (never 0) until `ended`; 0: too many or repeated connect data. */
 uint32_t control_host_add(struct control_host *self, const struct control_session_config *config);
@@ -45,6 +47,9 @@ void control_host_send(struct control_host *self, uint32_t id, uint16_t type, co
 void control_host_end(struct control_host *self, uint32_t id, uint32_t code);
 
 struct control_counters {
-    uint64_t connects_refused, envelopes_bad, tags_bad, replays, messages, unknown;
+    uint64_t connects_refused; /* CONNECTs that no waiting session expects, and other datagrams without a peer */
+    uint64_t envelopes_bad, tags_bad, replays;
+    uint64_t messages; /* that opened */
+    uint64_t unknown;  /* of these: types we do not know, or too short for their type; delivered all the same */
 };
 struct control_counters control_host_counters(struct control_host *self);

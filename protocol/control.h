@@ -96,9 +96,9 @@ struct control_payload {
     uint8_t bytes[32];
 };
 
-#define CONTROL_END_GRACEFUL   UINT32_C(0x80030023)
-#define CONTROL_END_PROTECTED  UINT32_C(0x800e9302)
-#define CONTROL_END_CONVERSION UINT32_C(0x800e9403)
+#define CONTROL_CODE_GRACEFUL   UINT32_C(0x80030023)
+#define CONTROL_CODE_PROTECTED  UINT32_C(0x800e9302)
+#define CONTROL_CODE_CONVERSION UINT32_C(0x800e9403)
 struct control_payload control_termination(uint32_t code);
 
 struct control_hdr { /* all 0 when off */
