@@ -359,6 +359,45 @@ static void test_pairing_vectors(struct selftest *self)
     json_decref(root);
 }
 
+/* Sealed messages byte for byte, by the same seal and IVs that control.c and rtsp.c use. `from` is where the
+ * ciphertext begins; the tag stands before it. */
+static void check_sealed(struct selftest *self, const json_t *entry, const char *letters, size_t from)
+{
+    uint8_t key[16], iv[12], plain[8192], wire[8192], out[8192], tag[16];
+    const char *name = text_of(entry, "name");
+    size_t size = bytes_of(text_of(entry, "plaintext_hex"), plain, sizeof(plain));
+    size_t total = bytes_of(text_of(entry, "wire_hex"), wire, sizeof(wire));
+    bytes_of(text_of(entry, "key"), key, sizeof(key));
+    struct seal *seal = seal_create(key);
+    seal_iv((uint32_t)number_of(entry, "seq"), letters, iv);
+    if (check(self, seal && size && total == size + from, "sealed sizes", name)) {
+        check(self, same_hex(iv, 12, text_of(entry, "iv")), "IV", name);
+        check(self, seal_close(seal, iv, plain, size, out, tag) && !memcmp(out, wire + from, size), "seal", name);
+        check(self, !memcmp(tag, wire + from - 16, 16), "tag", name);
+        check(self, seal_open(seal, iv, tag, wire + from, size, out) && !memcmp(out, plain, size), "open", name);
+        tag[0] ^= 1;
+        check(self, !seal_open(seal, iv, tag, wire + from, size, out), "wrong tag", name);
+    }
+    seal_destroy(seal);
+}
+
+static void test_sealed_vectors(struct selftest *self)
+{
+    enum { ENVELOPE = 24 };
+    json_t *root = load(self, "control.json"), *entry;
+    const json_t *control = json_object_get(root, "control_v2"), *rtsp = json_object_get(root, "rtsp_encrypted");
+    size_t i;
+    check(self, root != NULL, "control.json", "load");
+    json_array_foreach(json_object_get(control, "client_to_host"), i, entry) check_sealed(self, entry, "CC", ENVELOPE);
+    json_array_foreach(json_object_get(control, "host_to_client"), i, entry) check_sealed(self, entry, "HC", ENVELOPE);
+    json_array_foreach(json_object_get(rtsp, "dialog"), i, entry)
+    {
+        check_sealed(self, json_object_get(entry, "request"), "CR", ENVELOPE);
+        check_sealed(self, json_object_get(entry, "reply"), "HR", ENVELOPE);
+    }
+    json_decref(root);
+}
+
 int selftest_run(int argc, char **argv)
 {
     struct selftest self = {.folder = argc > 0 ? argv[0] : "tests/vectors"};
@@ -368,6 +407,7 @@ int selftest_run(int argc, char **argv)
         test_video_vectors(&self);
         test_links(&self);
         test_pairing_vectors(&self);
+        test_sealed_vectors(&self);
     }
     printf("{\"checks\": %d, \"failures\": %d}\n", self.checks, self.failures);
     fec_destroy(self.fec);
