@@ -1,52 +1,66 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * config: the settings: key = value lines of one file, then `--set key=value` words, checked strictly.
- * The table in config.c names every key, what it takes and its default; packaging/earthshine.conf explains them.
+ * config: the settings, from defaults, then the file, then `--set key=value`. Strict: an unknown key or a bad value is
+ * an error that names file, line and what was expected. packaging/earthshine.conf explains every key.
  */
 #pragma once
 
 #include "base/log.h"
-#include "net/address.h"
-#include "protocol/sdp.h"
 #include "web/web.h"
 
-#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 enum config_match_mode { CONFIG_MATCH_VIRTUAL, CONFIG_MATCH_CLIENT, CONFIG_MATCH_ALWAYS, CONFIG_MATCH_NEVER };
+enum config_encryption { CONFIG_ENCRYPTION_OFF, CONFIG_ENCRYPTION_OPPORTUNISTIC, CONFIG_ENCRYPTION_MANDATORY };
+enum config_audio { CONFIG_AUDIO_AUTO, CONFIG_AUDIO_OFF };
+enum config_input { CONFIG_INPUT_AUTO, CONFIG_INPUT_UINPUT, CONFIG_INPUT_XTEST, CONFIG_INPUT_OFF };
 enum config_identity { CONFIG_IDENTITY_AUTO, CONFIG_IDENTITY_FIXED };
 
-struct config {
-    int port;                      /* base port, 1029..65514 */
-    struct address bind;           /* without a port */
-    char state_dir[PATH_MAX - 64]; /* room for the names of the files in it */
-    char display[64];              /* "auto", ":N", "none" */
-    char output[64];               /* "auto", "all", a name */
-    char encoder[16];              /* "auto", "x264", "nvenc", "vaapi" */
-    int bitrate_max_kbps;          /* 0: as the client wishes */
-    int fec_percent;               /* 0..255 */
-    int idle_fps;                  /* 0..60 */
-    enum sdp_policy video_encryption, video_encryption_wan;
-    enum web_allow web_allow;
-    char name[64]; /* shown by clients; the host name when not set */
-    enum log_level log_level;
-    enum config_identity identity;
+enum {
+    CONFIG_PATH_MAX = 1024,
+    CONFIG_TEXT_MAX = 128,
+    CONFIG_ERROR_MAX = 1536,
+    CONFIG_PORT_MIN = 1029, /* -5 and +21 must stay valid and unprivileged */
+    CONFIG_PORT_MAX = 65514,
 };
 
-enum { CONFIG_ERROR_MAX = 512 };
+struct config {
+    int port;                   /* base: HTTP */
+    char bind[CONFIG_TEXT_MAX]; /* IPv4, "0.0.0.0": all */
+    char name[CONFIG_TEXT_MAX]; /* "": the host name */
+    char state_dir[CONFIG_PATH_MAX];
+    char display[CONFIG_TEXT_MAX];     /* "auto", ":N", "none" */
+    char output[CONFIG_TEXT_MAX];      /* "auto": primary, NAME, "all" */
+    int virtual_width, virtual_height; /* 0: off */
+    enum config_match_mode match_mode;
+    char encoder[CONFIG_TEXT_MAX]; /* "auto" or a backend's name */
+    enum config_audio audio;
+    enum config_input input;
+    int bitrate_max_kbps; /* 0: no limit of ours */
+    int fec_percent;
+    int idle_fps;
+    enum config_encryption video_encryption, video_encryption_wan;
+    enum web_allow web_allow;
+    enum config_identity identity;
+    enum log_level log_level;
+};
 
-/* Defaults, with the folders of a service (root) or of this user. False: no home folder is known; the reason in
- * ret_error. */
-bool config_init(struct config *ret_config, char ret_error[CONFIG_ERROR_MAX]);
+/* Defaults. The state folder as DESIGN says: a user's own, or /var/lib/earthshine for root. False: no home folder, and
+ * `state_dir` must be set. */
+void config_init(struct config *ret_config);
 
-/* The default file of this user: "/etc/earthshine/earthshine.conf" or below XDG_CONFIG_HOME. */
-void config_default_path(char *ret_path, size_t capacity);
+/* Where the file is when --config is not given: /etc/earthshine/earthshine.conf for root,
+ * else $XDG_CONFIG_HOME/earthshine/earthshine.conf. False: no home folder. */
+bool config_default_path(char ret_path[CONFIG_PATH_MAX]);
 
-/* Reads a file into `self`. A missing one is an error only when `required`. False: ret_error names file, line, what is
- * wrong and what was expected. */
-bool config_read_file(struct config *self, const char *path, bool required, char ret_error[CONFIG_ERROR_MAX]);
-/* The same from memory; `name` stands for the file in errors. */
-bool config_read_text(struct config *self, const char *text, const char *name, char ret_error[CONFIG_ERROR_MAX]);
-/* One "key=value". */
-bool config_set(struct config *self, const char *assignment, char ret_error[CONFIG_ERROR_MAX]);
+/* Text of a file, `name` for messages. False: `ret_error` tells file, line, what was expected; `config` is unchanged.
+ */
+bool config_parse(struct config *config, const char *name, const char *text, size_t size,
+                  char ret_error[CONFIG_ERROR_MAX]);
+/* "key=value" of the command line. */
+bool config_set(struct config *config, const char *assignment, char ret_error[CONFIG_ERROR_MAX]);
+/* Reads the file at `path`. `must_exist`: it was named on the command line; else a missing file is fine. */
+bool config_read(struct config *config, const char *path, bool must_exist, char ret_error[CONFIG_ERROR_MAX]);
+/* What only the whole can show: state_dir is set. After all of the above. */
+bool config_check(const struct config *config, char ret_error[CONFIG_ERROR_MAX]);
