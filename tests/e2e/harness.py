@@ -126,7 +126,8 @@ class Display:
         subprocess.run(["xdotool", *map(str, words)], env={**os.environ, "DISPLAY": self.name}, check=True, timeout=20)
 
     def fill(self, colour):
-        """The root window in one colour; nothing else is painted."""
+        """The root window in one colour, with an arrow as its pointer; nothing else is painted."""
+        subprocess.run(["xsetroot", "-display", self.name, "-cursor_name", "left_ptr"], check=True, timeout=20)
         subprocess.run(["xsetroot", "-display", self.name, "-solid", colour], check=True, timeout=20)
 
     def stop(self):
