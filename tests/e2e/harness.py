@@ -20,6 +20,8 @@ import threading
 import time
 import unittest
 
+import xroot
+
 EARTHSHINE = os.environ.get("EARTHSHINE", "")
 ES_CLIENT = os.environ.get("ES_CLIENT", "")
 ES_SCENE = os.environ.get("ES_SCENE", "")
@@ -126,9 +128,8 @@ class Display:
         subprocess.run(["xdotool", *map(str, words)], env={**os.environ, "DISPLAY": self.name}, check=True, timeout=20)
 
     def fill(self, colour):
-        """The root window in one colour, with an arrow as its pointer; nothing else is painted."""
-        subprocess.run(["xsetroot", "-display", self.name, "-cursor_name", "left_ptr"], check=True, timeout=20)
-        subprocess.run(["xsetroot", "-display", self.name, "-solid", colour], check=True, timeout=20)
+        """The root window in one colour (0xRRGGBB), with an arrow as pointer; nothing else is painted."""
+        xroot.fill(self.number, colour)
 
     def stop(self):
         if self.process and self.process.poll() is None:

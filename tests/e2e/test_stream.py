@@ -131,17 +131,17 @@ class Still(DisplayTest):
 
     def test_change_on_a_still_screen_arrives(self):
         last = os.path.join(self.temporary_folder(), "last.ppm")
-        self.display.fill("#204060")
+        self.display.fill(0x204060)
         stream = self.start_stream(self.client, *self.stream_options("--seconds", 4, "--ppm-last", last))
         stream.wait_streaming()
-        self.display.fill("#c08020")
+        self.display.fill(0xC08020)
         self.assert_clean(stream.report())
         self.assert_colour(Picture(last).mean(600, 300, 40, 40), (0xC0, 0x80, 0x20))
 
     def test_pointer_alone_moves_and_leaves_no_trail(self):
         folder = self.temporary_folder()
         pictures = {}
-        self.display.fill("#808080")
+        self.display.fill(0x808080)
         for name, end in (("before", (200, 200)), ("after", (900, 500))):
             self.display.xdotool("mousemove", 200, 200)
             pictures[name] = os.path.join(folder, name + ".ppm")
