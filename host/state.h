@@ -1,83 +1,92 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * state: what must outlive the process: id, paired clients, the page's password, what was learned about the network.
- * One JSON file, state.json, with its previous generation state.json.1, in a 0700 folder locked by the one process that
- * writes. Main thread, but for state_write().
+ * state: what the host remembers: its id, the paired clients, the page's password. One process at a time (flock).
+ *
+ * Memory belongs to the main thread. Writing is split: state_serialise() there gives a snapshot, state_write() puts it
+ * on disk from any thread, in the right order and with the previous generation kept as state.json.1.
  */
 #pragma once
 
-#include "web/web.h"
-
-#include <jansson.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum {
     STATE_SCHEMA = 1,
-    STATE_CLIENTS_MAX = 256,
-    STATE_NAME_MAX = 128, /* bytes of a client's name */
-    STATE_ID_TEXT = 37,   /* a UUID and NUL */
-    STATE_INTERFACES_MAX = 32,
     STATE_FILE_MAX = 4 * 1024 * 1024,
+    STATE_CLIENTS_MAX = 256,
+    STATE_ID_TEXT = 37,   /* UUID and NUL */
+    STATE_NAME_MAX = 128, /* bytes without the NUL */
+    STATE_RECORD_MAX = 256,
+    STATE_SETUP_CODE_TEXT = 10, /* "ABCD-EFGH" and NUL */
+    STATE_GSO_OFF_MAX = 16,
+    STATE_INTERFACE_TEXT = 16,
 };
 
 struct state_client {
     char id[STATE_ID_TEXT];
     char name[STATE_NAME_MAX + 1];
-    char *certificate_pem;      /* as received */
-    uint8_t sha256[32];         /* of its DER */
-    int64_t paired_ms, seen_ms; /* wall clock; seen 0: never */
+    char *certificate_pem;
+    uint8_t sha256[32];
+    int64_t paired_ms, seen_ms; /* wall clock */
     bool enabled;
+    bool pending; /* not on disk yet: unknown to state_find_client() */
 };
 
-/* The machine this state belongs to, as salted hashes; see identity.h. Empty texts: not known. */
+/* Which machine the identity belongs to; see host/identity.h. Salted hashes only. */
 struct state_machine {
-    char salt[33], smbios[65], machine_id[65];
+    uint8_t salt[16], uuid_hash[32], machine_id_hash[32];
+    bool has_uuid, has_machine_id;
 };
 
-struct state {
-    char uniqueid[STATE_ID_TEXT]; /* the host's */
-    struct state_client clients[STATE_CLIENTS_MAX];
-    int client_count;
-    char password_record[WEB_RECORD_MAX];   /* empty: none set yet */
-    char gso_off[STATE_INTERFACES_MAX][16]; /* interface names */
-    int gso_off_count;
-    struct state_machine machine;
+struct state;
 
-    char folder[PATH_MAX - 64];
-    int lock_fd;
-    bool is_new;         /* no file was there */
-    bool current_is_bad; /* state.json could not be read: do not make it the previous generation */
-};
-
-/* Makes and locks the folder, reads the state; a new one when there is no file. NULL: logged (locked by another host,
- * both generations unreadable, newer schema): nothing was written. */
+/* Makes and locks the folder (0700), reads state.json, else its previous generation. NULL, logged, nothing written:
+ * another process has it, both files are bad, or they are of a newer version. A new state has an id and a setup code
+ * and is not yet on disk. */
 struct state *state_open(const char *folder);
-void state_close(struct state *self); /* wipes, unlocks; NULL is fine */
+void state_close(struct state *self); /* unlocks; writes nothing; NULL is fine */
+const char *state_folder(const struct state *self);
+bool state_is_new(const struct state *self);
 
-/* Constant-time compare with every client; the entry, or NULL. `enabled_only`: as authorisation wants it. */
-struct state_client *state_find_client(struct state *self, const uint8_t sha256[32], bool enabled_only);
-struct state_client *state_find_client_id(struct state *self, const char *id);
-/* A new client, or the known one with this certificate renewed (its name stays when `name` is empty). NULL: full, or
- * not a certificate; logged. */
-struct state_client *state_add_client(struct state *self, const char *name, const char *certificate_pem,
-                                      int64_t now_ms);
-void state_remove_client(struct state *self, struct state_client *client);
-bool state_set_name(struct state_client *client, const char *name); /* false: empty, too long or not UTF-8 */
-bool state_set_password(struct state *self, const char *record);    /* false: too long */
+/* --- writing --- */
+struct state_snapshot;
+struct state_snapshot *state_serialise(struct state *self); /* NULL: out of memory, logged */
+/* Any thread. A snapshot older than what is on disk counts as written. False: logged, the files are as before.
+ * The snapshot stays the caller's. */
+bool state_write(struct state *self, const struct state_snapshot *snapshot);
+void state_snapshot_destroy(struct state_snapshot *self); /* NULL is fine */
+bool state_save_now(struct state *self);                  /* both at once: at start and in the command line tool */
 
-/* The file's text; freed by the caller (wipe it first). NULL: out of memory, logged. */
-char *state_serialise(const struct state *self);
-/* Any thread: one call at a time. Nothing changes on disk when it fails (logged). */
-bool state_write(const char *folder, const char *text, bool current_is_bad);
-/* Both at once, blocking: at start and for the command line. */
-bool state_save_now(struct state *self);
+/* --- identity --- */
+const char *state_uniqueid(const struct state *self);
+struct state_machine *state_machine(struct state *self);
+/* On a clone: renames the state files aside and starts with a new id and setup code, no clients, no password. */
+bool state_start_anew(struct state *self);
 
-/* Fills the contents from JSON text; strict. False: the reason in words. For state_open and its fuzzer. */
-bool state_parse(struct state *self, const char *text, size_t size, const char **ret_reason);
-void state_clear(struct state *self); /* frees what parse filled in */
+/* --- clients --- */
+size_t state_client_count(const struct state *self);
+const struct state_client *state_client_at(const struct state *self, size_t index); /* until the next change */
+/* The enabled client with this certificate; looks at all entries, compares in constant time. NULL: none. */
+const struct state_client *state_find_client(const struct state *self, const uint8_t sha256[32]);
+/* A client that has just paired. A known certificate gets the new name and time (and stays enabled or disabled as it
+ * was); a new one is pending until state_confirm_client(). `name` "": a name is made up. False: full, or no memory. */
+bool state_put_client(struct state *self, const char *name, const char *certificate_pem, const uint8_t sha256[32],
+                      int64_t now_ms, char ret_id[STATE_ID_TEXT]);
+/* Whether it is on disk: visible now, or (a new one) gone again. */
+void state_confirm_client(struct state *self, const char *id, bool stored);
+bool state_remove_client(struct state *self, const char *id);
+bool state_rename_client(struct state *self, const char *id, const char *name);
+bool state_enable_client(struct state *self, const char *id, bool enabled);
+void state_saw_client(struct state *self, const uint8_t sha256[32], int64_t now_ms);
 
-/* A random UUID (version 4). False: no random numbers. */
-bool state_make_uuid(char ret_uuid[STATE_ID_TEXT]);
+/* --- the page --- */
+const char *state_password(const struct state *self);            /* "scrypt$...", NULL: none set */
+bool state_set_password(struct state *self, const char *record); /* NULL forgets it; a setup code ends with it */
+const char *state_setup_code(const struct state *self);          /* NULL when a password is set */
+bool state_new_setup_code(struct state *self);                   /* forgets the password too */
+bool state_setup_code_matches(const struct state *self, const char *code); /* constant time; case, '-', ' ' ignored */
+
+/* --- interfaces on which GSO was found to be swallowed --- */
+size_t state_gso_off(const struct state *self, const char *ret_names[STATE_GSO_OFF_MAX]);
+bool state_set_gso_off(struct state *self, const char *const *names, size_t count);
