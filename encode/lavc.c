@@ -179,8 +179,8 @@ static struct encoder *nvenc_create(const struct encoder_config *config, char *r
         return NULL;
     self->context->pix_fmt = AV_PIX_FMT_BGR0;
     static const char *const options[][2] = {
-        {"preset", "p1"}, {"tune", "ull"},     {"rc", "cbr"}, {"zerolatency", "1"},  {"delay", "0"},
-        {"bf", "0"},      {"forced-idr", "1"}, {"aud", "0"},  {"rc-lookahead", "0"},
+        {"preset", "p1"}, {"tune", "ull"},     {"profile", "high"}, {"rc", "cbr"}, {"zerolatency", "1"},
+        {"delay", "0"},   {"forced-idr", "1"}, {"dpb_size", "1"},   {"aud", "0"},  {"rc-lookahead", "0"},
     };
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
         set_option(self->context, options[i][0], options[i][1]);
