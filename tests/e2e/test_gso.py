@@ -13,7 +13,7 @@ import unittest
 from harness import DisplayTest
 
 INSIDE = "ES_INSIDE_NETNS"
-RULES = "table ip es { chain out { type filter hook output priority 0; meta l4proto udp meta length > 1600 counter drop; } }"
+RULES = "table ip es { chain in { type filter hook input priority 0; meta l4proto udp meta length > 1600 counter drop; }; }"
 
 
 def obstacle():
@@ -23,7 +23,12 @@ def obstacle():
             return f"no {tool}"
     probe = subprocess.run(["unshare", "-n", "sh", "-c", f"ip link set lo up && nft '{RULES}'"], capture_output=True,
                            text=True, timeout=30)
-    return None if probe.returncode == 0 else f"nft in a namespace: {probe.stderr.strip()[:200]}"
+    if probe.returncode == 0:
+        return None
+    refused = any(word in probe.stderr for word in ("not permitted", "not supported", "denied", "No such file"))
+    if not refused:
+        raise AssertionError(f"the rule is wrong: {probe.stderr}")
+    return f"namespaces or nftables are refused here: {probe.stderr.strip()[:200]}"
 
 
 @unittest.skipUnless(os.environ.get(INSIDE), "run by InANamespace")
