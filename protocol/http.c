@@ -219,6 +219,8 @@ static int decode(const char *text, size_t size, char *out, size_t capacity)
 
 static bool find_parameter(struct http_slice query, const char *name, struct http_slice *ret_value)
 {
+    if (!query.size)
+        return false;
     const char *at = query.text, *end = query.text + query.size;
     char decoded[64];
     for (int count = 0; at < end && count < HTTP_PARAMETERS_MAX; count++) {
