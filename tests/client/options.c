@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/client/options.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,22 +29,76 @@ enum kind { TEXT, NUMBER, REAL, FLAG };
 struct entry {
     const char *name;
     enum kind kind;
-    void *value;
+    size_t offset; /* in struct options */
 };
 
-static bool set(const struct entry *entry, const char *text)
+static const struct entry entries[] = {
+    {"--host", TEXT, offsetof(struct options, host)},
+    {"--port", NUMBER, offsetof(struct options, port)},
+    {"--https-port", NUMBER, offsetof(struct options, https_port)},
+    {"--state", TEXT, offsetof(struct options, state)},
+    {"--uniqueid", TEXT, offsetof(struct options, unique_id)},
+    {"--timeout", NUMBER, offsetof(struct options, timeout_ms)},
+    {"--no-pinning", FLAG, offsetof(struct options, no_pinning)},
+    {"--pin", TEXT, offsetof(struct options, pin)},
+    {"--name", TEXT, offsetof(struct options, name)},
+    {"--unchecked", FLAG, offsetof(struct options, unchecked)},
+    {"--https", FLAG, offsetof(struct options, https)},
+    {"--appid", NUMBER, offsetof(struct options, app_id)},
+    {"--output", TEXT, offsetof(struct options, output)},
+    {"--mode", TEXT, offsetof(struct options, mode)},
+    {"--rikey", TEXT, offsetof(struct options, rikey)},
+    {"--corever", NUMBER, offsetof(struct options, corever)},
+    {"--query", TEXT, offsetof(struct options, query)},
+    {"--width", NUMBER, offsetof(struct options, wish.width)},
+    {"--height", NUMBER, offsetof(struct options, wish.height)},
+    {"--fps", NUMBER, offsetof(struct options, wish.fps)},
+    {"--bitrate", NUMBER, offsetof(struct options, wish.bitrate_kbps)},
+    {"--packet-size", NUMBER, offsetof(struct options, wish.packet_size)},
+    {"--slices", NUMBER, offsetof(struct options, wish.slices)},
+    {"--csc", NUMBER, offsetof(struct options, wish.csc)},
+    {"--min-parity", NUMBER, offsetof(struct options, wish.min_parity)},
+    {"--one-reference", FLAG, offsetof(struct options, wish.one_reference)},
+    {"--encrypt-video", FLAG, offsetof(struct options, wish.encrypt_video)},
+    {"--sdp", TEXT, offsetof(struct options, wish.extra)},
+    {"--plain-rtsp", FLAG, offsetof(struct options, plain_rtsp)},
+    {"--launch", FLAG, offsetof(struct options, launch)},
+    {"--resume", FLAG, offsetof(struct options, resume)},
+    {"--seconds", REAL, offsetof(struct options, seconds)},
+    {"--frames", NUMBER, offsetof(struct options, frames)},
+    {"--record", TEXT, offsetof(struct options, record)},
+    {"--index", TEXT, offsetof(struct options, index)},
+    {"--decode", FLAG, offsetof(struct options, decode)},
+    {"--timecodes", FLAG, offsetof(struct options, look.timecodes)},
+    {"--cell", NUMBER, offsetof(struct options, look.cell_px)},
+    {"--ppm-last", TEXT, offsetof(struct options, look.ppm_last)},
+    {"--loss", REAL, offsetof(struct options, impair.loss_percent)},
+    {"--burst", NUMBER, offsetof(struct options, impair.burst)},
+    {"--every", NUMBER, offsetof(struct options, impair.every)},
+    {"--reorder", NUMBER, offsetof(struct options, impair.reorder)},
+    {"--duplicate", REAL, offsetof(struct options, impair.duplicate_percent)},
+    {"--quit", FLAG, offsetof(struct options, quit)},
+    {"--die", FLAG, offsetof(struct options, die)},
+    {"--silent", FLAG, offsetof(struct options, silent)},
+    {"--no-video-ping", FLAG, offsetof(struct options, no_video_ping)},
+    {"--send-idr-every", REAL, offsetof(struct options, idr_every_s)},
+    {"--invalidate", FLAG, offsetof(struct options, invalidate)},
+};
+
+static bool set(struct options *self, const struct entry *entry, const char *text)
 {
+    void *value = (char *)self + entry->offset;
     char *end = NULL;
     if (entry->kind == FLAG)
-        *(bool *)entry->value = true;
+        *(bool *)value = true;
     else if (!text)
         return false;
     else if (entry->kind == TEXT)
-        *(const char **)entry->value = text;
+        *(const char **)value = text;
     else if (entry->kind == NUMBER)
-        *(int *)entry->value = (int)strtol(text, &end, 10);
+        *(int *)value = (int)strtol(text, &end, 10);
     else
-        *(double *)entry->value = strtod(text, &end);
+        *(double *)value = strtod(text, &end);
     return !end || (end != text && !*end);
 }
 
@@ -100,58 +155,6 @@ static const struct options defaults = {
 bool options_parse(struct options *self, int argc, char **argv)
 {
     *self = defaults;
-    const struct entry entries[] = {
-        {"--host", TEXT, &self->host},
-        {"--port", NUMBER, &self->port},
-        {"--https-port", NUMBER, &self->https_port},
-        {"--state", TEXT, &self->state},
-        {"--uniqueid", TEXT, &self->unique_id},
-        {"--timeout", NUMBER, &self->timeout_ms},
-        {"--no-pinning", FLAG, &self->no_pinning},
-        {"--pin", TEXT, &self->pin},
-        {"--name", TEXT, &self->name},
-        {"--unchecked", FLAG, &self->unchecked},
-        {"--https", FLAG, &self->https},
-        {"--appid", NUMBER, &self->app_id},
-        {"--output", TEXT, &self->output},
-        {"--mode", TEXT, &self->mode},
-        {"--rikey", TEXT, &self->rikey},
-        {"--corever", NUMBER, &self->corever},
-        {"--query", TEXT, &self->query},
-        {"--width", NUMBER, &self->wish.width},
-        {"--height", NUMBER, &self->wish.height},
-        {"--fps", NUMBER, &self->wish.fps},
-        {"--bitrate", NUMBER, &self->wish.bitrate_kbps},
-        {"--packet-size", NUMBER, &self->wish.packet_size},
-        {"--slices", NUMBER, &self->wish.slices},
-        {"--csc", NUMBER, &self->wish.csc},
-        {"--min-parity", NUMBER, &self->wish.min_parity},
-        {"--one-reference", FLAG, &self->wish.one_reference},
-        {"--encrypt-video", FLAG, &self->wish.encrypt_video},
-        {"--sdp", TEXT, &self->wish.extra},
-        {"--plain-rtsp", FLAG, &self->plain_rtsp},
-        {"--launch", FLAG, &self->launch},
-        {"--resume", FLAG, &self->resume},
-        {"--seconds", REAL, &self->seconds},
-        {"--frames", NUMBER, &self->frames},
-        {"--record", TEXT, &self->record},
-        {"--index", TEXT, &self->index},
-        {"--decode", FLAG, &self->decode},
-        {"--timecodes", FLAG, &self->look.timecodes},
-        {"--cell", NUMBER, &self->look.cell_px},
-        {"--ppm-last", TEXT, &self->look.ppm_last},
-        {"--loss", REAL, &self->impair.loss_percent},
-        {"--burst", NUMBER, &self->impair.burst},
-        {"--every", NUMBER, &self->impair.every},
-        {"--reorder", NUMBER, &self->impair.reorder},
-        {"--duplicate", REAL, &self->impair.duplicate_percent},
-        {"--quit", FLAG, &self->quit},
-        {"--die", FLAG, &self->die},
-        {"--silent", FLAG, &self->silent},
-        {"--no-video-ping", FLAG, &self->no_video_ping},
-        {"--send-idr-every", REAL, &self->idr_every_s},
-        {"--invalidate", FLAG, &self->invalidate},
-    };
     if (argc < 2)
         return false;
     self->command = argv[1];
@@ -160,7 +163,7 @@ bool options_parse(struct options *self, int argc, char **argv)
         int used = parse_special(self, argv[i], first, second);
         for (size_t e = 0; !used && e < sizeof(entries) / sizeof(entries[0]); e++)
             if (!strcmp(argv[i], entries[e].name))
-                used = !set(&entries[e], first) ? -1 : entries[e].kind == FLAG ? -2 : 1;
+                used = !set(self, &entries[e], first) ? -1 : entries[e].kind == FLAG ? -2 : 1;
         if (used == 0 || used == -1) {
             fprintf(stderr, "es_client: %s: unknown, or its value is missing or wrong\n", argv[i]);
             return false;
