@@ -26,3 +26,7 @@ earthshine_unit_test(web_password LIBS es_web)
 earthshine_unit_test(web_request LIBS es_web)
 earthshine_unit_test(crypto LIBS es_protocol PkgConfig::JANSSON)
 earthshine_unit_test(http LIBS es_protocol)
+earthshine_unit_test(control LIBS es_protocol PkgConfig::JANSSON)
+earthshine_unit_test(sdp LIBS es_protocol PkgConfig::JANSSON)
+add_executable(discovery_main e2e/discovery_main.c) # used by tests/e2e/test_discovery.sh
+target_link_libraries(discovery_main PRIVATE es_net)
