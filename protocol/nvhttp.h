@@ -49,7 +49,7 @@ struct nvhttp_app {
     bool hdr;
 };
 size_t nvhttp_applist(const struct nvhttp_app *apps, size_t count, char *ret_text, size_t capacity);
-/* Stable and positive: the absolute value of the name's CRC-32 taken as signed. "Desktop" is 881448767. */
+/* Stable and positive: the absolute value of the CRC-32 of the name, taken as signed. "Desktop" is 958645192. */
 uint32_t nvhttp_app_id(const char *name);
 
 /* `resume`: which of the two requests is answered. `encrypted`: rtspenc://, only for clients with corever >= 1. */

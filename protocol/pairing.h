@@ -113,5 +113,5 @@ enum pairing_pin_result { PAIRING_PIN_TAKEN, PAIRING_PIN_UNKNOWN_ID, PAIRING_PIN
 enum pairing_pin_result pairing_pin(struct pairing *self, const char *id, const char *pin, const char *name,
                                     int64_t now_ns);
 bool pairing_cancel(struct pairing *self, const char *id, int64_t now_ns); /* false: unknown id */
-bool pairing_is_closed(const struct pairing *self, int64_t now_ns);        /* after too many failures */
+bool pairing_is_closed(const struct pairing *self);                        /* after too many failures */
 void pairing_reopen(struct pairing *self);                                 /* forgets the failures */
