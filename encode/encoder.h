@@ -68,6 +68,7 @@ const struct encoder_report *encoder_choose(const struct encoder_report *reports
 /* `name` as in a report. NULL: failed, logged with the reason. */
 struct encoder *encoder_create(const char *name, const struct encoder_config *config);
 void encoder_destroy(struct encoder *self); /* NULL is fine */
+/* On ENCODE_OK *ret_part is a whole access unit with the times of the frame: set them anew for a repeat. */
 enum encode_result encoder_encode(struct encoder *self, const struct frame *frame, const struct region *damage,
                                   bool idr, struct au_part *ret_part);
 const char *encoder_name(const struct encoder *self);
