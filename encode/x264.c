@@ -2,14 +2,14 @@
 /*
  * x264: H.264 in software, through libx264 itself.
  *
- * Preset, measured on two cores at 20 Mbit/s, 60 pictures/s, p50 of a picture in ms (ultrafast / superfast),
- * before QP_MIN was set, which took a quarter off still desktops:
- *   1080p  type 3.0 / 8.0   scroll 5.0 / 8.5    whole picture moving 9.4 / 11.7
- *   1440p  type 6.3 / 10.7  scroll 8.2 / 11.7   whole picture moving 12.4 / 18.6
- * With superfast at 1440p a moving picture misses its 16.7 ms, so pictures above 1080p get ultrafast; up to 1080p
- * superfast holds the rate and spends its time on finer blocks and arithmetic coding. Sliced threads (all threads work
- * on one picture, none waits for the next) make a moving 1440p picture a third faster and a still one no slower:
- * there are as many as cores.
+ * Preset. p50 of a picture in ms (ultrafast / superfast), two threads on two shared cores, 20 Mbit/s, 60 pictures/s,
+ * one run of 120 pictures each (tests/bench/bench_encode.c), before QP_MIN was set: 1080p  type 3.0 / 8.0   scroll 5.0
+ * / 8.5    whole picture moving 9.4 / 11.7 1440p  type 6.3 / 10.7  scroll 8.2 / 11.7   whole picture moving 12.4 / 18.6
+ * With superfast at 1440p even the median of a moving picture misses its 16.7 ms, so pictures above 1080p get ultrafast
+ * (whose p99 of 21 ms there misses it too); up to 1080p superfast mostly holds the rate and spends its time on finer
+ * blocks and arithmetic coding. Sliced threads, where all work on one picture and none waits for the next, take a
+ * moving picture from 17.2 to 12.4 ms (ultrafast, 1440p) and from 19.1 to 11.7 ms (superfast, 1080p). Where little
+ * changes they neither help nor hurt clearly. There are as many as cores.
  *
  * Rate: constant bitrate with a VBV buffer of four frame intervals, at most 100 ms, the size of the sender's token
  * bucket. One interval would be the lowest latency, but x264 then has to squeeze a whole IDR into the size of one
@@ -17,7 +17,7 @@
  *
  * Damage: macroblocks that no damage touches are handed over as "constant". x264 then skips them without a search once
  * their last quality is as good as the current quantiser, so still areas are still refined. Refinement stops at QP_MIN,
- * which looks lossless: without it a desktop with one changing glyph went on taking three times the bits.
+ * which looks lossless: without it a desktop with one changing glyph went on taking two to three times the bits.
  */
 #include "base/container_of.h"
 #include "base/log.h"
