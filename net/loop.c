@@ -180,6 +180,9 @@ void loop_destroy(struct loop *self)
         thread_join(&self->workers[i]);
     while (run_posts(self))
         ;
+    /* libevent frees a bufferevent in the next rounds only; event_base_free() would leave it. */
+    for (int round = 0; self->base && round < 3; round++)
+        event_base_loop(self->base, EVLOOP_NONBLOCK);
     if (self->wake)
         event_free(self->wake);
     if (self->base)

@@ -13,7 +13,7 @@ struct loop;
 struct loop_timer;
 
 struct loop *loop_create(void);
-void loop_destroy(struct loop *self);            /* NULL is fine; joins the workers */
+void loop_destroy(struct loop *self); /* NULL is fine; joins the workers; what uses the loop is destroyed before */
 struct event_base *loop_base(struct loop *self); /* for net/ and web/ only */
 void loop_run(struct loop *self);                /* until loop_stop */
 void loop_stop(struct loop *self);               /* any thread */
