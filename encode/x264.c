@@ -3,8 +3,12 @@
  * x264: H.264 in software, through libx264 itself.
  *
  * Preset. p50 of a picture in ms (ultrafast / superfast), two threads on two shared cores, 20 Mbit/s, 60 pictures/s,
- * one run of 120 pictures each (tests/bench/bench_encode.c), before QP_MIN was set: 1080p  type 3.0 / 8.0   scroll 5.0
- * / 8.5    whole picture moving 9.4 / 11.7 1440p  type 6.3 / 10.7  scroll 8.2 / 11.7   whole picture moving 12.4 / 18.6
+ * one run of 120 pictures each (tests/bench/bench_encode.c), before QP_MIN was set:
+ *
+ *   1080p  type 3.0 / 8.0   scroll 5.0 / 8.5    whole picture moving 9.4 / 11.7
+ *
+ *   1440p  type 6.3 / 10.7  scroll 8.2 / 11.7   whole picture moving 12.4 / 18.6
+ *
  * With superfast at 1440p even the median of a moving picture misses its 16.7 ms, so pictures above 1080p get ultrafast
  * (whose p99 of 21 ms there misses it too); up to 1080p superfast mostly holds the rate and spends its time on finer
  * blocks and arithmetic coding. Sliced threads, where all work on one picture and none waits for the next, take a
