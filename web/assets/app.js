@@ -260,7 +260,7 @@ function watchPairings(clients) {
 function makeSession(item) {
   const element = copyOf("session-template");
   element.querySelector(".end").addEventListener("click", () => {
-    const name = element.querySelector(".client").textContent;
+    const name = element.querySelector(".who").textContent;
     ask("End this stream?", "The picture on " + name + " stops. The desktop stays as it is.", "End stream", async () => {
       await api("sessions/end", { id: item.id });
     });
@@ -270,7 +270,7 @@ function makeSession(item) {
 
 function updateSession(element, item) {
   const text = (name, value) => put(element.querySelector("." + name), value);
-  text("client", item.client || "Unnamed device");
+  text("who", item.client || "Unnamed device");
   text("where", [place(item.address), item.state, item.since_ms ? "for " + span(hostNow() - item.since_ms) : ""]
     .filter(Boolean).join(" · "));
   text("mode", item.width + " × " + item.height + " @ " + number(item.fps, 0));
