@@ -9,7 +9,6 @@
 #include "web/web.h"
 
 #include <jansson.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +22,7 @@ enum { CALL_TIMEOUT_S = 15 };
  * `ret_no_host` is given. */
 static json_t *call_host(const struct config *config, json_t *request, bool *ret_no_host)
 {
-    char path[PATH_MAX];
+    char path[CONFIG_PATH_MAX + 16];
     snprintf(path, sizeof(path), "%s/control.sock", config->state_dir);
     char *text = json_dumps(request, JSON_COMPACT), *reply = NULL;
     json_decref(request);

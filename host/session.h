@@ -50,6 +50,7 @@ struct session {
     struct address posted_peer, posted_local;
     enum control_end posted_end;
 
+    uint32_t invalidated_to; /* control thread: the last frame of the range answered last */
     /* counted by the control thread */
     atomic_uint_fast64_t lost_packets, fec_reports, blocks_lost, idr_requests, invalidations, input_messages;
     atomic_bool start_seen; /* the first 0x0302 of a session means "start", not a loss */

@@ -18,9 +18,7 @@ enum { PORT_VIDEO = 9, PORT_CONTROL = 10, PORT_AUDIO = 11 }; /* from the base po
 
 static enum sdp_policy video_policy(const struct session *session)
 {
-    const struct config *config = session->owner->config.config;
-    return address_scope(&session->client.peer) == ADDRESS_WAN ? config->video_encryption_wan
-                                                               : config->video_encryption;
+    return sessions_video_policy(session->owner, &session->client.peer);
 }
 
 static bool offers(const struct session *session, enum encoder_codec codec)

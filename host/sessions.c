@@ -48,6 +48,30 @@ uint32_t sessions_running_app(const struct sessions *self, const uint8_t sha256[
     return run ? run->app_id : 0;
 }
 
+const struct nvhttp_launch *sessions_last_launch(const struct sessions *self, const uint8_t sha256[32])
+{
+    const struct run *run = find_run(self, sha256);
+    return run ? &run->launch : NULL;
+}
+
+enum sdp_policy sessions_video_policy(const struct sessions *self, const struct address *peer)
+{
+    const struct config *config = self->config.config;
+    enum config_encryption wanted =
+        address_scope(peer) == ADDRESS_WAN ? config->video_encryption_wan : config->video_encryption;
+    static const enum sdp_policy policies[] = {
+        [CONFIG_ENCRYPTION_OFF] = SDP_POLICY_OFF,
+        [CONFIG_ENCRYPTION_OPPORTUNISTIC] = SDP_POLICY_OPPORTUNISTIC,
+        [CONFIG_ENCRYPTION_MANDATORY] = SDP_POLICY_MANDATORY,
+    };
+    return policies[wanted];
+}
+
+bool sessions_demand_encryption(const struct sessions *self, const struct address *peer)
+{
+    return sessions_video_policy(self, peer) == SDP_POLICY_MANDATORY;
+}
+
 bool sessions_streaming(const struct sessions *self, const uint8_t sha256[32])
 {
     for (const struct session *s = self->first; s; s = s->next) {
@@ -195,19 +219,33 @@ static void on_ended(void *ctx, enum control_end why)
     loop_post(session->owner->config.loop, ended_on_main, session);
 }
 
-/* Control thread. None of these calls blocks. */
-static void tell_stream(struct session *session, void (*tell)(struct stream *stream))
+static void gso_off_on_main(void *arg)
+{
+    struct sessions *self = arg;
+    self->config.gso_off(self->config.ctx);
+}
+
+/* Control thread, as all down to on_message. None of these calls blocks. */
+static void report_arrival(struct session *session)
 {
     mutex_lock(&session->lock);
     if (session->stream)
-        tell(session->stream);
+        stream_report_arrival(session->stream);
     mutex_unlock(&session->lock);
 }
 
-static void loss_with_idr(struct stream *stream)
+static void report_loss(struct session *session, bool wants_idr)
 {
-    stream_report_loss(stream);
-    stream_request_idr(stream);
+    bool gso_off = false;
+    mutex_lock(&session->lock);
+    if (session->stream) {
+        gso_off = stream_report_loss(session->stream);
+        if (wants_idr || gso_off)
+            stream_request_idr(session->stream);
+    }
+    mutex_unlock(&session->lock);
+    if (gso_off)
+        loop_post(session->owner->config.loop, gso_off_on_main, session->owner);
 }
 
 static void take_fec_status(struct session *session, const struct control_fec_status *status)
@@ -216,10 +254,23 @@ static void take_fec_status(struct session *session, const struct control_fec_st
     unsigned received = status->data_received + status->parity_received;
     atomic_fetch_add(&session->fec_reports, 1);
     atomic_fetch_add(&session->lost_packets, total > received ? total - received : 0);
-    bool whole = received >= status->data_total;
-    if (!whole)
+    if (received < status->data_total) {
         atomic_fetch_add(&session->blocks_lost, 1);
-    tell_stream(session, whole ? stream_report_arrival : stream_report_loss);
+        report_loss(session, false); /* a request for an IDR follows by itself */
+    } else if (status->data_total > 1) {
+        report_arrival(session); /* a single packet proves nothing about those sent in batches */
+    }
+}
+
+/* No encoder of this version can forget single frames: an IDR answers. Clients repeat the message for a whole round
+ * trip; what was answered already is neither a new loss nor worth another IDR. */
+static void take_invalidation(struct session *session, const struct control_invalidate *range)
+{
+    atomic_fetch_add(&session->invalidations, 1);
+    if (range->first_frame <= range->last_frame && range->last_frame <= session->invalidated_to)
+        return;
+    session->invalidated_to = range->last_frame;
+    report_loss(session, true);
 }
 
 static void on_message(void *ctx, uint16_t type, const uint8_t *payload, size_t size)
@@ -232,12 +283,11 @@ static void on_message(void *ctx, uint16_t type, const uint8_t *payload, size_t 
     case CONTROL_REQUEST_IDR:
         if (atomic_exchange(&session->start_seen, true)) {
             atomic_fetch_add(&session->idr_requests, 1);
-            tell_stream(session, loss_with_idr);
+            report_loss(session, true);
         }
         break;
-    case CONTROL_INVALIDATE: /* no encoder of this version can: an IDR answers it */
-        atomic_fetch_add(&session->invalidations, 1);
-        tell_stream(session, loss_with_idr);
+    case CONTROL_INVALIDATE:
+        take_invalidation(session, &message.invalidate);
         break;
     case CONTROL_FEC_STATUS:
         take_fec_status(session, &message.fec_status);
@@ -418,6 +468,8 @@ enum sessions_result sessions_launch(struct sessions *self, const struct session
         return SESSIONS_FAILED;
     run = make_run(self, caller->sha256);
     memcpy(run->key_hash, key_hash, sizeof(key_hash));
+    run->launch = *launch;
+    crypto_wipe(run->launch.rikey, sizeof(run->launch.rikey));
     if (!resume)
         run->app_id = launch->app_id;
     self->config.changed(self->config.ctx);

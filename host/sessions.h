@@ -69,6 +69,11 @@ enum sessions_result sessions_launch(struct sessions *self, const struct session
 void sessions_cancel(struct sessions *self, const uint8_t sha256[32]);
 bool sessions_end(struct sessions *self, const char *id); /* the page's button: the stream only */
 uint32_t sessions_running_app(const struct sessions *self, const uint8_t sha256[32]); /* 0: none */
+/* Of the client's last launch, for the values that some clients leave out in /resume; NULL: none. Until the next
+ * launch. */
+const struct nvhttp_launch *sessions_last_launch(const struct sessions *self, const uint8_t sha256[32]);
+/* True: a launch from `peer` must be refused unless its client can do everything encrypted. */
+bool sessions_demand_encryption(const struct sessions *self, const struct address *peer);
 bool sessions_streaming(const struct sessions *self, const uint8_t sha256[32]);
 
 /* For the callbacks of rtsp_server (ctx: the sessions) and of the ping listeners. */

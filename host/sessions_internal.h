@@ -3,16 +3,21 @@
 #pragma once
 
 #include "host/sessions.h"
+#include "protocol/sdp.h"
 
 struct session;
 
 enum { SESSIONS_RUNS_MAX = 32 };
 
-/* What a client runs, and the hash of the last key it used. */
+/* What a client runs, and its last launch: without the key, of which only the hash is kept. */
 struct run {
     uint8_t sha256[32], key_hash[32];
     uint32_t app_id; /* 0: nothing */
+    struct nvhttp_launch launch;
 };
+
+/* The operator's policy for video sent to this address. */
+enum sdp_policy sessions_video_policy(const struct sessions *self, const struct address *peer);
 
 struct sessions {
     struct sessions_config config;

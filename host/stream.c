@@ -268,11 +268,10 @@ void stream_request_idr(struct stream *self)
     view_wake(self->view);
 }
 
-void stream_report_loss(struct stream *self)
+bool stream_report_loss(struct stream *self)
 {
     struct video_sender *sender = started_sender(self);
-    if (sender && video_sender_report_loss(sender))
-        stream_request_idr(self);
+    return sender && video_sender_report_loss(sender);
 }
 
 void stream_report_arrival(struct stream *self)

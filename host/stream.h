@@ -42,8 +42,9 @@ void stream_set_port(struct stream *self, uint16_t port); /* the peer's, after s
 
 /* Any thread. The next picture, or at once a repeat of the last one, is an IDR; requests before it is made are one. */
 void stream_request_idr(struct stream *self);
-/* Any thread: the client reported a loss, or a block that came whole. */
-void stream_report_loss(struct stream *self);
+/* Any thread: the client reported a loss. True: this made GSO go off; ask for an IDR, remember the interface. */
+bool stream_report_loss(struct stream *self);
+/* Any thread: it reported a block of several packets that was repaired. */
 void stream_report_arrival(struct stream *self);
 
 struct stream_report {

@@ -11,7 +11,8 @@
 struct udp_socket;
 struct ping_listener;
 
-/* `received` gets every datagram up to 64 bytes, whatever it is; longer ones are cut. The socket outlives the listener. NULL: logged. */
+/* `received` gets every datagram up to 64 bytes, whatever it is; longer ones are cut. The socket outlives the listener.
+ * NULL: logged. */
 struct ping_listener *ping_listener_create(struct loop *loop, struct udp_socket *socket,
                                            void (*received)(void *ctx, const uint8_t *data, size_t size,
                                                             const struct address *peer, const struct address *local),

@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Start: the state is read, a worker makes or reads the keys and probes the encoders, then the stages below come up one
+ * by one. The end walks the same table upwards. Nothing is announced before every port answers.
+ */
+#include "host/host.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "host/cli.h"
+#include "host/host_internal.h"
+#include "net/interfaces.h"
+#include "protocol/nvhttp.h"
+
+#include <event2/event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PORT_HTTPS = -5, PORT_WEB = 1, PORT_VIDEO = 9, PORT_CONTROL = 10, PORT_AUDIO = 11, PORT_RTSP = 21 };
+enum { STOP_TIMEOUT_S = 4 };
+
+static struct address bind_address(const struct host *self, int offset)
+{
+    struct address address = {0};
+    address_parse(self->config->bind, (uint16_t)(self->config->port + offset), &address); /* checked by config */
+    return address;
+}
+
+static void on_changed(void *ctx)
+{
+    struct host *self = ctx;
+    if (self->web)
+        web_notify(self->web);
+}
+
+/* --- before the stages: on a worker --- */
+
+static bool load_or_make(struct host *self, enum identity_kind kind, const struct identity_names *names,
+                         struct identity *ret_identity)
+{
+    switch (identity_load(self->config->state_dir, kind, ret_identity)) {
+    case IDENTITY_OK:
+        return true;
+    case IDENTITY_MISSING:
+        return identity_make(self->config->state_dir, kind, names, ret_identity);
+    case IDENTITY_BROKEN:
+        break;
+    }
+    return false;
+}
+
+static void prepare(void *arg)
+{
+    struct host *self = arg;
+    struct address addresses[INTERFACES_MAX];
+    char texts[INTERFACES_MAX][ADDRESS_TEXT_MAX];
+    const char *list[INTERFACES_MAX + 1] = {NULL};
+    size_t count = interfaces_addresses(addresses);
+    for (size_t i = 0; i < count; i++) {
+        address_text(&addresses[i], texts[i]);
+        list[i] = texts[i];
+    }
+    const struct identity_names names = {
+        .hostname = self->hostname,
+        .addresses = list,
+        .now_s = clock_wall_ms() / 1000,
+    };
+    self->prepared = load_or_make(self, IDENTITY_GAMESTREAM, &names, &self->identity) &&
+                     load_or_make(self, IDENTITY_WEB, &names, &self->web_identity);
+    if (self->prepared)
+        self->report_count = encoder_probe(self->config->encoder, self->reports);
+}
+
+static uint32_t offered_codecs(const struct host *self)
+{
+    return encoder_choose(self->reports, self->report_count, ENCODER_H264) ? NVHTTP_CODEC_H264 : 0;
+}
+
+static void log_encoders(const struct host *self)
+{
+    for (int i = 0; i < self->report_count; i++) {
+        const struct encoder_report *report = &self->reports[i];
+        log_info("encoder: %s %s%s%s", report->name, report->usable ? "works" : "cannot be used",
+                 report->usable ? "" : ": ", report->reason);
+    }
+    if (!offered_codecs(self))
+        log_error("encoder: none works: clients can pair, but every launch is refused");
+}
+
+/* --- stages --- */
+
+static bool start_identity(struct host *self)
+{
+    const char *pem = self->identity.certificate_pem;
+    struct crypto_certificate certificate;
+    self->key = crypto_key_from_pem(self->identity.key_pem, strlen(self->identity.key_pem));
+    if (!self->key || !crypto_certificate_parse(pem, strlen(pem), &certificate))
+        return false;
+    text_hex(certificate.sha256, sizeof(certificate.sha256), self->fingerprint);
+    return true;
+}
+
+static void stop_identity(struct host *self)
+{
+    crypto_key_destroy(self->key);
+}
+
+static bool start_display(struct host *self)
+{
+    const struct display_config config = {.name = self->config->display, .output = self->config->output};
+    self->display = display_create(&config);
+    return self->display != NULL;
+}
+
+static void stop_display(struct host *self)
+{
+    display_destroy(self->display);
+}
+
+static void on_video_ping(void *ctx, const uint8_t *data, size_t size, const struct address *peer,
+                          const struct address *local)
+{
+    (void)local;
+    sessions_video_ping(((struct host *)ctx)->sessions, data, size, peer);
+}
+
+static void on_audio_ping(void *ctx, const uint8_t *data, size_t size, const struct address *peer,
+                          const struct address *local)
+{
+    (void)local;
+    sessions_audio_ping(((struct host *)ctx)->sessions, data, size, peer);
+}
+
+static bool start_sockets(struct host *self)
+{
+    const char *off[STATE_GSO_OFF_MAX];
+    size_t off_count = state_gso_off(self->state, off);
+    struct address video = bind_address(self, PORT_VIDEO), audio = bind_address(self, PORT_AUDIO),
+                   control = bind_address(self, PORT_CONTROL);
+    return (self->gso = gso_policy_create(off, off_count)) && (self->video_socket = udp_socket_create(&video)) &&
+           (self->audio_socket = udp_socket_create(&audio)) && (self->control = control_host_create(&control));
+}
+
+static void stop_sockets(struct host *self)
+{
+    control_host_destroy(self->control);
+    udp_socket_destroy(self->audio_socket);
+    udp_socket_destroy(self->video_socket);
+    gso_policy_destroy(self->gso);
+}
+
+static void on_gso_off(void *ctx)
+{
+    struct host *self = ctx;
+    char names[GSO_INTERFACES_MAX][GSO_NAME_MAX];
+    const char *list[GSO_INTERFACES_MAX];
+    size_t count = gso_policy_list(self->gso, names);
+    for (size_t i = 0; i < count; i++)
+        list[i] = names[i];
+    if (state_set_gso_off(self->state, list, count))
+        saver_save(&self->saver, NULL, NULL);
+}
+
+static bool start_sessions(struct host *self)
+{
+    const struct sessions_config config = {
+        .config = self->config,
+        .loop = self->loop,
+        .display = self->display,
+        .control = self->control,
+        .video_socket = self->video_socket,
+        .gso = self->gso,
+        .reports = self->reports,
+        .report_count = self->report_count,
+        .changed = on_changed,
+        .gso_off = on_gso_off,
+        .ctx = self,
+    };
+    self->sessions = sessions_create(&config);
+    return self->sessions &&
+           (self->video_pings = ping_listener_create(self->loop, self->video_socket, on_video_ping, self)) &&
+           (self->audio_pings = ping_listener_create(self->loop, self->audio_socket, on_audio_ping, self));
+}
+
+static void stop_sessions(struct host *self)
+{
+    ping_listener_destroy(self->audio_pings);
+    ping_listener_destroy(self->video_pings);
+    sessions_destroy(self->sessions);
+}
+
+static bool start_gamestream(struct host *self)
+{
+    const struct gamestream_config config = {
+        .config = self->config,
+        .loop = self->loop,
+        .state = self->state,
+        .saver = &self->saver,
+        .sessions = self->sessions,
+        .key = self->key,
+        .certificate_pem = self->identity.certificate_pem,
+        .hostname = self->hostname,
+        .codecs = offered_codecs(self),
+        .changed = on_changed,
+        .ctx = self,
+    };
+    self->gamestream = gamestream_create(&config);
+    return self->gamestream != NULL;
+}
+
+static void stop_gamestream(struct host *self)
+{
+    gamestream_destroy(self->gamestream);
+}
+
+static bool start_rtsp(struct host *self)
+{
+    const struct rtsp_server_config config = {
+        .bind = bind_address(self, PORT_RTSP),
+        .handle = sessions_rtsp,
+        .expects = sessions_expect_rtsp,
+        .ctx = self->sessions,
+    };
+    self->rtsp = rtsp_server_create(self->loop, &config);
+    return self->rtsp != NULL;
+}
+
+static void stop_rtsp(struct host *self)
+{
+    rtsp_server_destroy(self->rtsp);
+}
+
+static bool start_servers(struct host *self)
+{
+    const struct http_server_config http = {
+        .name = "http",
+        .bind = bind_address(self, 0),
+        .handle = gamestream_handle_http,
+        .ctx = self->gamestream,
+    };
+    struct http_server_config https = http;
+    https.name = "https";
+    https.bind = bind_address(self, PORT_HTTPS);
+    https.handle = gamestream_handle_https;
+    https.tls = self->tls = tls_context_create(self->identity.certificate_pem, self->identity.key_pem, true);
+    if (!https.tls || !(self->http = http_server_create(self->loop, &http)) ||
+        !(self->https = http_server_create(self->loop, &https)))
+        return false;
+    gamestream_set_https(self->gamestream, self->https);
+    return true;
+}
+
+static void stop_servers(struct host *self)
+{
+    http_server_destroy(self->https);
+    http_server_destroy(self->http);
+    tls_context_destroy(self->tls);
+}
+
+static bool admit_to_page(void *ctx, const struct address *peer)
+{
+    return web_admits(((struct host *)ctx)->config->web_allow, peer);
+}
+
+/* The server gives one ctx to `admit` and `handle`. */
+static void handle_page(void *ctx, struct http_exchange *exchange)
+{
+    web_handle(((struct host *)ctx)->web, exchange);
+}
+
+static bool start_web(struct host *self)
+{
+    self->web = web_create(self->loop, &self->backend);
+    self->web_tls = tls_context_create(self->web_identity.certificate_pem, self->web_identity.key_pem, false);
+    if (!self->web || !self->web_tls || !web_add_name(self->web, self->hostname))
+        return false;
+    const struct http_server_config config = {
+        .name = "page",
+        .bind = bind_address(self, PORT_WEB),
+        .tls = self->web_tls,
+        .body_max = WEB_BODY_MAX,
+        .admit = admit_to_page,
+        .handle = handle_page,
+        .ctx = self,
+    };
+    self->web_server = http_server_create(self->loop, &config);
+    return self->web_server != NULL;
+}
+
+static void stop_web(struct host *self)
+{
+    http_server_destroy(self->web_server);
+    web_destroy(self->web);
+    self->web = NULL;
+    tls_context_destroy(self->web_tls);
+}
+
+static bool start_local_socket(struct host *self)
+{
+    char path[CONFIG_PATH_MAX + 16];
+    snprintf(path, sizeof(path), "%s/control.sock", self->config->state_dir);
+    const struct local_socket_config config = {.path = path, .handle = commands_handle, .ctx = &self->commands};
+    self->local_socket = local_socket_create(self->loop, &config);
+    return self->local_socket != NULL;
+}
+
+static void stop_local_socket(struct host *self)
+{
+    local_socket_destroy(self->local_socket);
+}
+
+static bool start_discovery(struct host *self)
+{
+    char name[DISCOVERY_NAME_MAX];
+    discovery_instance_name(self->hostname, name);
+    self->discovery = discovery_start(name, (uint16_t)self->config->port);
+    return true; /* clients can be given the address by hand */
+}
+
+static void stop_discovery(struct host *self)
+{
+    discovery_stop(self->discovery);
+}
+
+struct stage {
+    const char *name;
+    bool (*start)(struct host *self);
+    void (*stop)(struct host *self); /* also right for a stage that came up half */
+};
+
+static const struct stage stages[] = {
+    {"identity", start_identity, stop_identity},
+    {"display", start_display, stop_display},
+    {"sockets", start_sockets, stop_sockets},
+    {"sessions", start_sessions, stop_sessions},
+    {"gamestream", start_gamestream, stop_gamestream},
+    {"rtsp", start_rtsp, stop_rtsp},
+    {"servers", start_servers, stop_servers},
+    {"page", start_web, stop_web},
+    {"commands", start_local_socket, stop_local_socket},
+    {"discovery", start_discovery, stop_discovery},
+};
+enum { STAGE_COUNT = sizeof(stages) / sizeof(stages[0]) };
+
+static bool start_stages(struct host *self)
+{
+    while (self->stages_running < STAGE_COUNT) {
+        const struct stage *stage = &stages[self->stages_running++];
+        if (!stage->start(self)) {
+            log_error("host: cannot start (%s)", stage->name);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void stop_stages(struct host *self)
+{
+    while (self->stages_running > 0)
+        stages[--self->stages_running].stop(self);
+}
+
+/* For the person who started it; not part of the log. */
+static void print_welcome(const struct host *self)
+{
+    struct address addresses[INTERFACES_MAX];
+    char address[ADDRESS_TEXT_MAX] = "127.0.0.1";
+    struct address bound = bind_address(self, 0), any;
+    if (!(address_parse("0.0.0.0", 0, &any) && address_same_ip(&bound, &any)))
+        address_text(&bound, address);
+    else if (interfaces_addresses(addresses))
+        address_text(&addresses[0], address);
+    const char *code = state_setup_code(self->state);
+    int port = self->config->port;
+    printf(
+        "Earthshine is ready.\n  Page:        https://%s:%d   (the browser warns once: the certificate is the host's "
+        "own)\n",
+        address, port + PORT_WEB);
+    if (code)
+        printf("  Setup code:  %s\n", code);
+    printf("  Next:        %s; add %s%s in Moonlight; type the PIN it shows into the page.\n",
+           code ? "open the page and choose a password" : "open the page", address,
+           port == 47989 ? "" : " with its port");
+    if (port != 47989)
+        printf("               The address with its port: %s:%d\n", address, port);
+    fflush(stdout);
+}
+
+static void fail(struct host *self)
+{
+    self->exit_code = EXIT_FAILED;
+    loop_stop(self->loop);
+}
+
+static void prepared(void *arg)
+{
+    struct host *self = arg;
+    if (self->stopping)
+        return;
+    if (!self->prepared) {
+        fail(self);
+        return;
+    }
+    log_encoders(self);
+    if (!start_stages(self)) {
+        fail(self);
+        return;
+    }
+    log_info("host: %s is ready, ports from %d, state in %s", self->hostname, self->config->port,
+             self->config->state_dir);
+    print_welcome(self);
+}
+
+/* --- the end --- */
+
+static void all_sessions_over(void *ctx)
+{
+    loop_stop(((struct host *)ctx)->loop);
+}
+
+static void on_signal(evutil_socket_t number, short what, void *ctx)
+{
+    (void)what;
+    struct host *self = ctx;
+    if (self->stopping) {
+        loop_stop(self->loop); /* asked twice: do not wait for clients */
+        return;
+    }
+    self->stopping = true;
+    log_info("host: stopping (signal %d)", (int)number);
+    if (!self->sessions) {
+        loop_stop(self->loop);
+        return;
+    }
+    self->stop_timer = loop_timer_create(self->loop, STOP_TIMEOUT_S * CLOCK_SECOND_NS, false, all_sessions_over, self);
+    sessions_end_all(self->sessions, all_sessions_over, self);
+}
+
+static bool watch_signals(struct host *self)
+{
+    static const int numbers[] = {SIGINT, SIGTERM};
+    signal(SIGPIPE, SIG_IGN);
+    for (int i = 0; i < 2; i++) {
+        self->signals[i] = evsignal_new(loop_base(self->loop), numbers[i], on_signal, self);
+        if (!self->signals[i] || event_add(self->signals[i], NULL) != 0)
+            return false;
+    }
+    return true;
+}
+
+static bool open_state(struct host *self)
+{
+    self->state = state_open(self->config->state_dir);
+    if (!self->state)
+        return false;
+    bool fixed = self->config->identity == CONFIG_IDENTITY_FIXED;
+    if (identity_check_machine(self->state, self->sysroot, fixed) == IDENTITY_MACHINE_FAILED)
+        return false;
+    self->saver.state = self->state;
+    return state_save_now(self->state);
+}
+
+static void name_host(struct host *self)
+{
+    text_copy(self->hostname, sizeof(self->hostname), self->config->name);
+    if (!self->hostname[0] && gethostname(self->hostname, sizeof(self->hostname) - 1) != 0)
+        self->hostname[0] = 0;
+    if (!self->hostname[0])
+        text_copy(self->hostname, sizeof(self->hostname), "Earthshine");
+}
+
+int host_run(const struct config *config, const char *sysroot)
+{
+    struct host self = {.config = config, .sysroot = sysroot, .exit_code = EXIT_FINE};
+    name_host(&self);
+    host_fill_backend(&self);
+    self.loop = self.saver.loop = loop_create();
+    if (self.loop && open_state(&self) && watch_signals(&self) && loop_work(self.loop, prepare, prepared, &self))
+        loop_run(self.loop);
+    else
+        self.exit_code = EXIT_FAILED;
+
+    stop_stages(&self);
+    loop_timer_destroy(self.stop_timer);
+    for (int i = 0; i < 2; i++) {
+        if (self.signals[i])
+            event_free(self.signals[i]);
+    }
+    loop_destroy(self.loop); /* finishes the writes that are under way */
+    identity_finish(&self.identity);
+    identity_finish(&self.web_identity);
+    state_close(self.state);
+    if (self.exit_code == EXIT_FINE)
+        log_info("host: stopped");
+    return self.exit_code;
+}

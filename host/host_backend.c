@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the page and the local commands ask the host for, as JSON (web/web.h names the fields). */
+#include "base/clock.h"
+#include "base/text.h"
+#include "host/host_internal.h"
+
+#include <string.h>
+
+static json_t *list_pairings(void *ctx)
+{
+    struct host *self = ctx;
+    struct pairing_waiting waiting[PAIRING_SESSIONS_MAX];
+    size_t count = pairing_list(gamestream_pairing(self->gamestream), waiting);
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        int64_t age_ms = (clock_now_ns() - waiting[i].since_ns) / CLOCK_MS_NS;
+        json_array_append_new(list,
+                              json_pack("{ss ss sI ss}", "id", waiting[i].id, "address", waiting[i].address, "since_ms",
+                                        (json_int_t)(clock_wall_ms() - age_ms), "fingerprint", waiting[i].fingerprint));
+    }
+    return list;
+}
+
+static json_t *list_clients(void *ctx)
+{
+    struct host *self = ctx;
+    json_t *list = json_array();
+    for (size_t i = 0; i < state_client_count(self->state); i++) {
+        const struct state_client *client = state_client_at(self->state, i);
+        char fingerprint[17];
+        text_hex(client->sha256, 8, fingerprint);
+        if (!client->pending)
+            json_array_append_new(list, json_pack("{ss ss ss sI sI sb}", "id", client->id, "name", client->name,
+                                                  "fingerprint", fingerprint, "paired_ms",
+                                                  (json_int_t)client->paired_ms, "seen_ms", (json_int_t)client->seen_ms,
+                                                  "streaming", sessions_streaming(self->sessions, client->sha256)));
+    }
+    return list;
+}
+
+static json_t *list_encoders(const struct host *self)
+{
+    static const char *const codecs[] = {"H.264", "HEVC", "AV1"};
+    json_t *list = json_array();
+    for (int i = 0; i < self->report_count; i++) {
+        const struct encoder_report *report = &self->reports[i];
+        json_array_append_new(list, json_pack("{ss ss sb sb ss}", "name", report->name, "codec", codecs[report->codec],
+                                              "hardware", report->hardware, "usable", report->usable, "reason",
+                                              report->reason));
+    }
+    return list;
+}
+
+static void count_server(json_t *counters, const char *name, const struct http_server *server)
+{
+    if (!server)
+        return;
+    struct http_server_counters c = http_server_counters(server);
+    const struct {
+        const char *what;
+        uint64_t value;
+    } rows[] = {{"accepted", c.accepted}, {"refused", c.refused},           {"bad_requests", c.bad_requests},
+                {"timeouts", c.timeouts}, {"tls_failures", c.tls_failures}, {"open", c.open}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char key[64];
+        snprintf(key, sizeof(key), "%s_%s", name, rows[i].what);
+        json_object_set_new(counters, key, json_integer((json_int_t)rows[i].value));
+    }
+}
+
+static json_t *make_counters(const struct host *self)
+{
+    json_t *counters = json_object();
+    count_server(counters, "http", self->http);
+    count_server(counters, "https", self->https);
+    count_server(counters, "page", self->web_server);
+    struct rtsp_server_counters rtsp = rtsp_server_counters(self->rtsp);
+    struct control_counters control = control_host_counters(self->control);
+    json_t *rest =
+        json_pack("{sI sI sI sI sI sI sI sI sI sI}", "rtsp_accepted", (json_int_t)rtsp.accepted, "rtsp_broken",
+                  (json_int_t)rtsp.broken, "rtsp_timeouts", (json_int_t)rtsp.timeouts, "rtsp_over_limit",
+                  (json_int_t)rtsp.refused, "control_refused", (json_int_t)control.connects_refused,
+                  "control_bad_envelopes", (json_int_t)control.envelopes_bad, "control_bad_tags",
+                  (json_int_t)control.tags_bad, "control_replays", (json_int_t)control.replays, "control_unknown",
+                  (json_int_t)control.unknown, "state_write_failures", (json_int_t)self->saver.failures);
+    json_object_update(counters, rest);
+    json_decref(rest);
+    sessions_counters(self->sessions, counters);
+    return counters;
+}
+
+static json_t *make_status(void *ctx)
+{
+    struct host *self = ctx;
+    struct display_status display;
+    display_get_status(self->display, &display);
+    json_t *shown = json_pack("{sb ss si si ss}", "capturing", display.capturing, "source", display.source, "width",
+                              display.width, "height", display.height, "sentence", display.sentence);
+    return json_pack(
+        "{ss ss ss si ss so so so ss so}", "host", self->hostname, "version", EARTHSHINE_VERSION, "uniqueid",
+        state_uniqueid(self->state), "base_port", self->config->port, "certificate", self->fingerprint, "display",
+        shown, "encoders", list_encoders(self), "sessions", sessions_to_json(self->sessions), "discovery",
+        self->discovery ? "announced by mDNS as soon as Avahi runs" : "not announced", "counters", make_counters(self));
+}
+
+static enum web_result give_pin(void *ctx, const char *id, const char *pin, const char *name)
+{
+    struct host *self = ctx;
+    switch (pairing_pin(gamestream_pairing(self->gamestream), id, pin, name, clock_now_ns())) {
+    case PAIRING_PIN_TAKEN:
+        return WEB_OK;
+    case PAIRING_PIN_UNKNOWN_ID:
+        return WEB_NOT_FOUND;
+    case PAIRING_PIN_BAD_VALUE:
+        break;
+    }
+    return WEB_BAD_VALUE;
+}
+
+static enum web_result cancel_pairing(void *ctx, const char *id)
+{
+    struct host *self = ctx;
+    return pairing_cancel(gamestream_pairing(self->gamestream), id, clock_now_ns()) ? WEB_OK : WEB_NOT_FOUND;
+}
+
+static const struct state_client *find_client(const struct host *self, const char *id)
+{
+    for (size_t i = 0; i < state_client_count(self->state); i++) {
+        const struct state_client *client = state_client_at(self->state, i);
+        if (!strcmp(client->id, id))
+            return client;
+    }
+    return NULL;
+}
+
+static enum web_result rename_client(void *ctx, const char *id, const char *name)
+{
+    struct host *self = ctx;
+    if (!find_client(self, id))
+        return WEB_NOT_FOUND;
+    if (!state_rename_client(self->state, id, name))
+        return WEB_BAD_VALUE;
+    saver_save(&self->saver, NULL, NULL);
+    return WEB_OK;
+}
+
+/* At once: what it streams and runs ends, its next request gets 401. */
+static enum web_result remove_client(void *ctx, const char *id)
+{
+    struct host *self = ctx;
+    const struct state_client *client = find_client(self, id);
+    if (!client)
+        return WEB_NOT_FOUND;
+    sessions_cancel(self->sessions, client->sha256);
+    state_remove_client(self->state, id);
+    saver_save(&self->saver, NULL, NULL);
+    return WEB_OK;
+}
+
+static enum web_result end_session(void *ctx, const char *id)
+{
+    struct host *self = ctx;
+    return sessions_end(self->sessions, id) ? WEB_OK : WEB_NOT_FOUND;
+}
+
+static const char *password_record(void *ctx)
+{
+    return state_password(((struct host *)ctx)->state);
+}
+
+static void store_password(void *ctx, const char *record, void (*done)(void *arg, bool stored), void *arg)
+{
+    struct host *self = ctx;
+    if (state_set_password(self->state, record))
+        saver_save(&self->saver, done, arg);
+    else
+        done(arg, false);
+}
+
+static bool setup_code_matches(void *ctx, const char *code)
+{
+    return state_setup_code_matches(((struct host *)ctx)->state, code);
+}
+
+static const char *setup_code(void *ctx)
+{
+    return state_setup_code(((struct host *)ctx)->state);
+}
+
+static void password_changed(void *ctx)
+{
+    struct host *self = ctx;
+    if (self->web)
+        web_forget_logins(self->web);
+}
+
+void host_fill_backend(struct host *self)
+{
+    self->backend = (struct web_backend){
+        .ctx = self,
+        .pairings = list_pairings,
+        .clients = list_clients,
+        .status = make_status,
+        .pairing_pin = give_pin,
+        .pairing_cancel = cancel_pairing,
+        .client_rename = rename_client,
+        .client_remove = remove_client,
+        .session_end = end_session,
+        .password_record = password_record,
+        .password_store = store_password,
+        .setup_code_matches = setup_code_matches,
+    };
+    self->commands = (struct commands){
+        .backend = &self->backend,
+        .setup_code = setup_code,
+        .password_changed = password_changed,
+        .ctx = self,
+    };
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What host.c (start, stop) and host_backend.c (page and commands) share. Main thread, but for host_prepare(). */
+#pragma once
+
+#include "capture/display.h"
+#include "encode/encoder.h"
+#include "host/commands.h"
+#include "host/config.h"
+#include "host/gamestream.h"
+#include "host/identity.h"
+#include "host/saver.h"
+#include "host/sessions.h"
+#include "net/control_host.h"
+#include "net/discovery.h"
+#include "net/gso.h"
+#include "net/http_server.h"
+#include "net/local_socket.h"
+#include "net/ping_listener.h"
+#include "net/rtsp_server.h"
+#include "net/tls.h"
+#include "net/udp.h"
+#include "web/web.h"
+
+struct host {
+    const struct config *config;
+    const char *sysroot;
+    char hostname[128];
+    int exit_code;
+
+    struct loop *loop;
+    struct state *state;
+    struct saver saver;
+    struct identity identity, web_identity; /* made or read by a worker before the stages start */
+    struct crypto_key *key;
+    char fingerprint[65]; /* SHA-256 of the host's certificate */
+    struct encoder_report reports[ENCODER_REPORTS_MAX];
+    int report_count;
+    bool prepared;
+
+    struct display *display;
+    struct gso_policy *gso;
+    struct udp_socket *video_socket, *audio_socket;
+    struct ping_listener *video_pings, *audio_pings;
+    struct control_host *control;
+    struct sessions *sessions;
+    struct gamestream *gamestream;
+    struct rtsp_server *rtsp;
+    struct tls_context *tls, *web_tls;
+    struct http_server *http, *https, *web_server;
+    struct web *web;
+    struct web_backend backend;
+    struct commands commands;
+    struct local_socket *local_socket;
+    struct discovery *discovery;
+
+    size_t stages_running;
+    struct event *signals[2];
+    struct loop_timer *stop_timer;
+    bool stopping;
+};
+
+/* What the page and the command line may ask for. */
+void host_fill_backend(struct host *self);
