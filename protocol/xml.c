@@ -6,7 +6,7 @@
 
 static void put(struct byte_writer *writer, const char *text)
 {
-    byte_writer_append(writer, text, strlen(text));
+    byte_writer_printf(writer, "%s", text); /* unlike append it keeps a NUL behind the document */
 }
 
 /* Length of the UTF-8 character at `p`, 0: not one (overlong, surrogate, too large or cut). */
