@@ -13,11 +13,11 @@ enum { CURSOR_MAX_SIZE = 512 }; /* px; a larger shape is cut */
 
 struct cursor {
     bool visible;
-    int x, y;                 /* of its top left corner, in the captured area */
+    int x, y; /* of its top left corner, in the captured area */
     int width, height;
-    uint32_t *pixels;         /* premultiplied ARGB, width * height */
-    uint8_t *below;           /* what it covers while drawn */
-    struct rect drawn;        /* empty: not drawn */
+    uint32_t *pixels;  /* premultiplied ARGB, width * height */
+    uint8_t *below;    /* what it covers while drawn */
+    struct rect drawn; /* empty: not drawn */
 };
 
 /* Takes a copy. False: logged, the old shape stays. */

@@ -2,8 +2,8 @@
 /*
  * scale: an image into the middle of another one, aspect kept, by rectangle.
  * Shrinking by more than 1.5: mean over the area of each output pixel; else bilinear. Each output pixel depends only on
- * its position and its source pixels (14-bit weights, integer arithmetic), so that scaling parts gives the same bytes as
- * scaling the whole, and every implementation the same as any other.
+ * its position and its source pixels (14-bit weights, integer arithmetic), so that scaling parts gives the same bytes
+ * as scaling the whole, and every implementation the same as any other.
  */
 #pragma once
 
@@ -28,10 +28,10 @@ void scaler_run(struct scaler *self, bool fast, const struct image *source, stru
 
 /* scale.c and scale_avx2.c only: one row of sums over source rows, and one output row from it. */
 struct scale_axis {
-    int size;          /* of the output */
-    int taps;          /* per output position, even */
-    int *first;        /* source position of its first tap */
-    int16_t *weights;  /* [size][taps], each row sums to 16384 */
+    int size;         /* of the output */
+    int taps;         /* per output position, even */
+    int *first;       /* source position of its first tap */
+    int16_t *weights; /* [size][taps], each row sums to 16384 */
 };
 /* `count` channel bytes of `taps` rows, weighted, into 6 bits of fraction. AVX2 returns how many it did. */
 int scale_sum_rows_avx2(const uint8_t *const *rows, const int16_t *weights, int taps, int count, int16_t *ret_sums);

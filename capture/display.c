@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The capture thread of a display: it chooses between the desktop and the status picture, reads the one in use when it
+ * has changed and some view may have a picture, and lets the views convert it.
+ */
+#include "capture/display.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "base/thread.h"
+#include "capture/opener.h"
+#include "capture/source.h"
+#include "capture/view.h"
+
+#include <assert.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define RETRY_NS      (500 * CLOCK_MS_NS)
+#define RETRY_IDLE_NS (5 * CLOCK_SECOND_NS) /* nobody watches */
+#define PATIENCE_NS   (300 * CLOCK_MS_NS)   /* an X server that takes longer to greet is said not to answer */
+#define OPEN_LIMIT_NS (5 * CLOCK_SECOND_NS)
+
+struct display {
+    struct thread thread;
+    int wake_fd;
+    char name[64], output[64]; /* name "": there is none to connect to */
+
+    struct mutex lock; /* guards the next three; the capture thread holds it while views convert */
+    struct view *views;
+    bool stopping;
+
+    struct mutex status_lock;
+    struct display_status status; /* capture thread writes */
+
+    /* capture thread */
+    struct source *source; /* the desktop, NULL while there is none */
+    struct source *card;   /* the status picture, while it is needed */
+    struct opener opener;
+    int64_t retry_ns, began_ns;
+    bool viewed, was_capturing, must_show_all;
+};
+
+static void wake(void *context)
+{
+    struct display *self = context;
+    uint64_t one = 1;
+    ssize_t written = write(self->wake_fd, &one, sizeof(one));
+    (void)written; /* only fails when it is set already */
+}
+
+static void set_sentence(struct display *self, const char *sentence)
+{
+    mutex_lock(&self->status_lock);
+    bool news = strcmp(self->status.sentence, sentence) != 0;
+    text_copy(self->status.sentence, sizeof(self->status.sentence), sentence);
+    mutex_unlock(&self->status_lock);
+    if (self->card)
+        source_status_set_sentence(self->card, sentence);
+    if (news && *sentence)
+        log_warn("display: %s", sentence);
+}
+
+/* Size and name of what is captured, for others. */
+static void publish_source(struct display *self)
+{
+    struct source *source = self->source;
+    mutex_lock(&self->status_lock);
+    self->status.capturing = source != NULL;
+    self->status.width = source ? source->width : 0;
+    self->status.height = source ? source->height : 0;
+    text_copy(self->status.source, sizeof(self->status.source), source ? source->place : "status");
+    mutex_unlock(&self->status_lock);
+}
+
+static void drop_card(struct display *self)
+{
+    if (self->card)
+        self->card->ops->destroy(self->card);
+    self->card = NULL;
+}
+
+static void drop_source(struct display *self, int64_t now_ns)
+{
+    char sentence[sizeof(self->source->sentence)];
+    text_copy(sentence, sizeof(sentence), self->source->sentence);
+    self->source->ops->destroy(self->source);
+    self->source = NULL;
+    self->must_show_all = true;
+    self->retry_ns = now_ns + RETRY_NS;
+    publish_source(self);
+    set_sentence(self, sentence);
+}
+
+static void adopt_source(struct display *self, struct source *source)
+{
+    self->source = source;
+    self->must_show_all = true;
+    drop_card(self);
+    source->ops->set_viewed(source, self->viewed);
+    set_sentence(self, "");
+    publish_source(self);
+    mutex_lock(&self->status_lock);
+    self->status.reconnects += self->was_capturing;
+    mutex_unlock(&self->status_lock);
+    self->was_capturing = true;
+    log_info("display: capturing %s, %dx%d", source->place, source->width, source->height);
+}
+
+static void start_opening(struct display *self, int64_t now_ns)
+{
+    char sentence[160] = "";
+    self->began_ns = now_ns;
+    if (opener_start(&self->opener, self->name, self->output, sentence, sizeof(sentence)))
+        return;
+    if (self->was_capturing)
+        snprintf(sentence, sizeof(sentence), "The desktop %s went away. Waiting for it to return.", self->name);
+    set_sentence(self, sentence);
+    self->retry_ns = now_ns + (self->viewed ? RETRY_NS : RETRY_IDLE_NS);
+}
+
+static int64_t watch_opening(struct display *self, int64_t now_ns)
+{
+    if (now_ns - self->began_ns < PATIENCE_NS)
+        return self->began_ns + PATIENCE_NS;
+    char sentence[160];
+    snprintf(sentence, sizeof(sentence), "The X server %s does not answer.", self->name);
+    set_sentence(self, sentence);
+    if (now_ns - self->began_ns < OPEN_LIMIT_NS)
+        return self->began_ns + OPEN_LIMIT_NS;
+    opener_cancel(&self->opener);
+    return INT64_MAX;
+}
+
+/* Tries to have a desktop. Returns when to call again. */
+static int64_t seek_source(struct display *self, int64_t now_ns)
+{
+    if (self->source || !*self->name)
+        return INT64_MAX;
+    struct source *source = NULL;
+    char sentence[160] = "";
+    enum opener_state state = opener_poll(&self->opener, &source, sentence, sizeof(sentence));
+    if (state == OPENER_DONE && source) {
+        adopt_source(self, source);
+        return INT64_MAX;
+    }
+    if (state == OPENER_DONE) {
+        set_sentence(self, sentence);
+        self->retry_ns = now_ns + (self->viewed ? RETRY_NS : RETRY_IDLE_NS);
+    }
+    if (state != OPENER_BUSY && now_ns >= self->retry_ns) {
+        start_opening(self, now_ns);
+        state = self->opener.connect ? OPENER_BUSY : OPENER_IDLE;
+    }
+    return state == OPENER_BUSY ? watch_opening(self, now_ns) : self->retry_ns;
+}
+
+/* What pictures come from now; NULL: nothing, because nobody watches or an answer is about to come. */
+static struct source *current_source(struct display *self)
+{
+    if (self->source)
+        return self->source;
+    if (!self->viewed) {
+        drop_card(self);
+        return NULL;
+    }
+    if (self->card || !self->status.sentence[0])
+        return self->card;
+    mutex_lock(&self->lock);
+    int width = self->views ? self->views->config.layout.width : 0;
+    int height = self->views ? self->views->config.layout.height : 0;
+    mutex_unlock(&self->lock);
+    if (!width)
+        return NULL;
+    self->card = source_status_create(width, height);
+    if (self->card)
+        source_status_set_sentence(self->card, self->status.sentence);
+    return self->card;
+}
+
+/* Follows openings and closings of views. */
+static void count_viewers(struct display *self)
+{
+    mutex_lock(&self->lock);
+    bool viewed = self->views != NULL;
+    mutex_unlock(&self->lock);
+    if (viewed == self->viewed)
+        return;
+    self->viewed = viewed;
+    if (viewed)
+        self->retry_ns = 0;
+    if (self->source)
+        self->source->ops->set_viewed(self->source, viewed);
+}
+
+/* When the first view wants a picture: INT64_MAX if none does. */
+static int64_t next_due(struct display *self, bool news)
+{
+    int64_t due_ns = INT64_MAX;
+    mutex_lock(&self->lock);
+    for (struct view *view = self->views; view; view = view->next) {
+        if ((news || self->must_show_all || view_is_waiting(view)) && view->due_ns < due_ns)
+            due_ns = view->due_ns;
+    }
+    mutex_unlock(&self->lock);
+    return due_ns;
+}
+
+static void show(struct display *self, const struct source_picture *picture, struct view_picture *shown, int64_t now_ns)
+{
+    if (picture->cursor)
+        cursor_draw(picture->cursor, &picture->image);
+    mutex_lock(&self->lock);
+    for (struct view *view = self->views; view; view = view->next) {
+        view_add_damage(view, &picture->damage);
+        view->all_pending |= picture->resized || self->must_show_all;
+        if (now_ns >= view->due_ns && view_is_waiting(view))
+            view_show(view, shown, now_ns);
+    }
+    mutex_unlock(&self->lock);
+    self->must_show_all = false;
+    if (picture->cursor)
+        cursor_erase(picture->cursor, &picture->image);
+}
+
+static void make_pictures(struct display *self, struct source *source, int64_t now_ns)
+{
+    struct source_picture picture;
+    int64_t captured_ns = clock_now_ns();
+    if (!source->ops->fetch(source, captured_ns, &picture)) {
+        drop_source(self, now_ns);
+        return;
+    }
+    if (picture.resized && source == self->source)
+        publish_source(self);
+    struct view_picture shown = {
+        .image = &picture.image,
+        .captured_ns = captured_ns,
+        .fetched_ns = clock_now_ns(),
+        .is_status = source == self->card,
+    };
+    show(self, &picture, &shown, now_ns);
+}
+
+/* Until woken, the time is reached, or something arrives at `fd` (-1: none). */
+static void wait_for_news(struct display *self, int fd, int64_t until_ns)
+{
+    struct pollfd fds[2] = {{.fd = self->wake_fd, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
+    struct timespec left = {0}, *limit = NULL;
+    if (until_ns != INT64_MAX) {
+        int64_t left_ns = until_ns - clock_now_ns();
+        left_ns = left_ns < 0 ? 0 : left_ns;
+        left = (struct timespec){left_ns / CLOCK_SECOND_NS, left_ns % CLOCK_SECOND_NS};
+        limit = &left;
+    }
+    if (ppoll(fds, 2, limit, NULL) > 0 && fds[0].revents) {
+        uint64_t count;
+        ssize_t got = read(self->wake_fd, &count, sizeof(count));
+        (void)got;
+    }
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* One turn of the capture thread. */
+static void turn(struct display *self)
+{
+    count_viewers(self);
+    int64_t now_ns = clock_now_ns();
+    int64_t until_ns = seek_source(self, now_ns);
+    struct source *source = current_source(self);
+    if (!source) {
+        wait_for_news(self, -1, until_ns);
+        return;
+    }
+    int64_t again_ns;
+    enum source_state state = source->ops->pump(source, now_ns, &again_ns);
+    if (state == SOURCE_FAILED) {
+        drop_source(self, now_ns);
+        return;
+    }
+    int64_t due_ns = next_due(self, state == SOURCE_CHANGED);
+    if (due_ns <= now_ns) {
+        make_pictures(self, source, now_ns);
+        return;
+    }
+    /* With a picture to come at a known time, what else arrives until then does not matter. */
+    int fd = due_ns == INT64_MAX ? source->ops->fd(source) : -1;
+    wait_for_news(self, fd, earlier(earlier(until_ns, again_ns), due_ns));
+}
+
+static void run(void *arg)
+{
+    struct display *self = arg;
+    if (!thread_set_priority(THREAD_PRIORITY_REALTIME))
+        log_info("display: no real-time priority for the capture thread; pictures may come late under load");
+    for (;;) {
+        mutex_lock(&self->lock);
+        bool stopping = self->stopping;
+        mutex_unlock(&self->lock);
+        if (stopping)
+            return;
+        turn(self);
+    }
+}
+
+static void choose_name(struct display *self, const char *name)
+{
+    const char *environment = getenv("DISPLAY");
+    text_copy(self->status.source, sizeof(self->status.source), "status");
+    if (strcmp(name, "none") == 0)
+        set_sentence(self, "No display is configured (display = none).");
+    else if (strcmp(name, "auto") != 0)
+        text_copy(self->name, sizeof(self->name), name);
+    else if (environment && *environment)
+        text_copy(self->name, sizeof(self->name), environment);
+    else
+        set_sentence(self, "No display: $DISPLAY is not set.");
+}
+
+struct display *display_create(const struct display_config *config)
+{
+    struct display *self = calloc(1, sizeof(*self));
+    if (!self)
+        return log_oom("display");
+    mutex_init(&self->lock);
+    mutex_init(&self->status_lock);
+    opener_init(&self->opener, wake, self);
+    text_copy(self->output, sizeof(self->output), config->output);
+    choose_name(self, config->name);
+    self->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (self->wake_fd < 0) {
+        log_error("display: no event descriptor");
+        display_destroy(self);
+        return NULL;
+    }
+    if (!thread_start(&self->thread, "capture", run, self)) {
+        display_destroy(self);
+        return NULL;
+    }
+    return self;
+}
+
+void display_destroy(struct display *self)
+{
+    if (!self)
+        return;
+    assert(!self->views);
+    mutex_lock(&self->lock);
+    self->stopping = true;
+    mutex_unlock(&self->lock);
+    if (self->wake_fd >= 0)
+        wake(self);
+    thread_join(&self->thread);
+    opener_finish(&self->opener);
+    drop_card(self);
+    if (self->source)
+        self->source->ops->destroy(self->source);
+    if (self->wake_fd >= 0)
+        close(self->wake_fd);
+    mutex_finish(&self->lock);
+    mutex_finish(&self->status_lock);
+    free(self);
+}
+
+void display_get_status(struct display *self, struct display_status *ret_status)
+{
+    mutex_lock(&self->status_lock);
+    *ret_status = self->status;
+    mutex_unlock(&self->status_lock);
+}
+
+struct view *display_open_view(struct display *self, const struct view_config *config)
+{
+    struct view *view = view_create(self, config);
+    if (!view)
+        return NULL;
+    mutex_lock(&self->lock);
+    view->next = self->views;
+    self->views = view;
+    mutex_unlock(&self->lock);
+    wake(self);
+    return view;
+}
+
+void view_close(struct view *self)
+{
+    if (!self)
+        return;
+    struct display *display = self->display;
+    mutex_lock(&display->lock);
+    struct view **link = &display->views;
+    while (*link != self)
+        link = &(*link)->next;
+    *link = self->next;
+    mutex_unlock(&display->lock);
+    wake(display);
+    view_destroy(self);
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "capture/view.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct view *view_create(struct display *display, const struct view_config *config)
+{
+    const struct frame_layout *layout = &config->layout;
+    if (config->fps_x100 < 1 || layout->width < 64 || layout->height < 64) {
+        log_error("display: no view of %dx%d at %d/100 fps", layout->width, layout->height, config->fps_x100);
+        return NULL;
+    }
+    struct view *self = calloc(1, sizeof(*self));
+    if (!self)
+        return log_oom("display");
+    self->pool = frame_pool_create(layout, VIEW_FRAMES);
+    if (!self->pool) {
+        free(self);
+        return NULL;
+    }
+    self->display = display;
+    self->config = *config;
+    self->matrix = convert_matrix_for(layout->colour_space, layout->full_range);
+    self->speed = convert_best();
+    self->interval_ns = CLOCK_SECOND_NS * 100 / config->fps_x100;
+    self->all_pending = true;
+    for (int i = 0; i < VIEW_FRAMES; i++)
+        region_add(&self->stale[i], (struct rect){0, 0, layout->width, layout->height});
+    stats_init(&self->fetch);
+    stats_init(&self->convert);
+    mutex_init(&self->lock);
+    cond_init(&self->changed);
+    return self;
+}
+
+static void forget_scaling(struct view *self)
+{
+    scaler_destroy(self->scaler);
+    free(self->scaled.pixels);
+    self->scaler = NULL;
+    self->scaled = (struct image){0};
+}
+
+void view_destroy(struct view *self)
+{
+    forget_scaling(self);
+    frame_unref(self->mailbox);
+    frame_unref(self->newest);
+    frame_pool_unref(self->pool);
+    stats_finish(&self->fetch);
+    stats_finish(&self->convert);
+    cond_finish(&self->changed);
+    mutex_finish(&self->lock);
+    free(self);
+}
+
+void view_add_damage(struct view *self, const struct region *damage)
+{
+    region_add_region(&self->pending, damage);
+}
+
+bool view_is_waiting(const struct view *self)
+{
+    return self->all_pending || self->pending.count > 0;
+}
+
+/* Tables and a black output for a source of another size. */
+static bool fit(struct view *self, int width, int height)
+{
+    const struct frame_layout *layout = &self->config.layout;
+    if (width == self->source_width && height == self->source_height)
+        return true;
+    forget_scaling(self);
+    self->all_pending = true;
+    self->source_width = self->source_height = 0;
+    if (width != layout->width || height != layout->height) {
+        self->scaled = (struct image){.stride = layout->width * 4, .width = layout->width, .height = layout->height};
+        self->scaled.pixels = calloc((size_t)layout->width * (size_t)layout->height, 4);
+        self->scaler = scaler_create(width, height, layout->width, layout->height);
+        if (!self->scaled.pixels || !self->scaler) {
+            log_error("display: no memory to scale %dx%d", width, height);
+            forget_scaling(self);
+            return false;
+        }
+    }
+    self->source_width = width;
+    self->source_height = height;
+    return true;
+}
+
+/* Scales what is pending, and says which output samples are to be converted. */
+static void scale_pending(struct view *self, const struct image *image, struct region *ret_output)
+{
+    const struct frame_layout *layout = &self->config.layout;
+    if (self->all_pending) {
+        region_clear(&self->pending);
+        region_add(&self->pending, image_bounds(image));
+        region_add(ret_output, (struct rect){0, 0, layout->width, layout->height});
+    }
+    for (int i = 0; i < self->pending.count; i++) {
+        struct rect changed = self->pending.rects[i];
+        if (self->scaler) {
+            changed = scaler_reach(self->scaler, changed);
+            scaler_run(self->scaler, self->speed == CONVERT_AVX2, image, changed, &self->scaled);
+        }
+        region_add(ret_output, convert_reach(changed, layout->width, layout->height));
+    }
+    region_clear(&self->pending);
+    self->all_pending = false;
+}
+
+static bool contains(struct rect outer, struct rect inner)
+{
+    struct rect common = rect_intersect(outer, inner);
+    return common.width == inner.width && common.height == inner.height;
+}
+
+static bool is_covered(const struct region *region, struct rect r)
+{
+    for (int i = 0; i < region->count; i++) {
+        if (contains(region->rects[i], r))
+            return true;
+    }
+    return false;
+}
+
+static void write_frame(struct view *self, struct frame *frame, const struct image *image, const struct region *output)
+{
+    struct region *stale = &self->stale[frame->index];
+    for (int i = 0; i < stale->count; i++) {
+        if (self->newest && !is_covered(output, stale->rects[i]))
+            convert_copy(self->newest, stale->rects[i], frame);
+    }
+    for (int i = 0; i < output->count; i++)
+        convert_area(self->speed, &self->matrix, image, output->rects[i], frame);
+    for (int i = 0; i < VIEW_FRAMES; i++)
+        region_add_region(&self->stale[i], output);
+    region_clear(stale);
+}
+
+static void post(struct view *self, struct frame *frame)
+{
+    frame_ref(frame); /* one for `newest`, one for the mailbox */
+    frame_unref(self->newest);
+    self->newest = frame;
+    mutex_lock(&self->lock);
+    struct frame *replaced = self->mailbox;
+    self->mailbox = frame;
+    region_add_region(&self->damage, &frame->damage);
+    self->counters.pictures++;
+    self->counters.dropped += replaced != NULL;
+    cond_signal(&self->changed);
+    mutex_unlock(&self->lock);
+    frame_unref(replaced);
+}
+
+void view_show(struct view *self, const struct view_picture *picture, int64_t now_ns)
+{
+    /* Keeps the rate when the wake-up was late, without a burst after a pause. */
+    self->due_ns = (now_ns - self->due_ns < self->interval_ns ? self->due_ns : now_ns) + self->interval_ns;
+    if (!fit(self, picture->image->width, picture->image->height))
+        return;
+    struct frame *frame = frame_pool_take(self->pool);
+    if (!frame)
+        return;
+    int64_t start_ns = clock_now_ns();
+    region_clear(&frame->damage);
+    scale_pending(self, picture->image, &frame->damage);
+    write_frame(self, frame, self->scaler ? &self->scaled : picture->image, &frame->damage);
+    frame->number = ++self->number;
+    frame->captured_ns = picture->captured_ns;
+    frame->fetched_ns = picture->fetched_ns;
+    frame->converted_ns = clock_now_ns();
+    frame->is_status = picture->is_status;
+    stats_add_ns(&self->fetch, picture->fetched_ns - picture->captured_ns);
+    stats_add_ns(&self->convert, frame->converted_ns - start_ns);
+    post(self, frame);
+}
+
+enum view_result view_take(struct view *self, int64_t until_ns, struct frame **ret_frame, struct region *ret_damage)
+{
+    enum view_result result = VIEW_OK;
+    mutex_lock(&self->lock);
+    while (!self->mailbox && !self->woken && result == VIEW_OK) {
+        if (!cond_wait_until(&self->changed, &self->lock, until_ns))
+            result = VIEW_TIMEOUT;
+    }
+    if (self->woken) {
+        self->woken = false;
+        result = VIEW_WOKEN;
+    } else if (self->mailbox) {
+        *ret_frame = self->mailbox;
+        *ret_damage = self->damage;
+        self->mailbox = NULL;
+        region_clear(&self->damage);
+        result = VIEW_OK;
+    }
+    mutex_unlock(&self->lock);
+    return result;
+}
+
+void view_wake(struct view *self)
+{
+    mutex_lock(&self->lock);
+    self->woken = true;
+    cond_signal(&self->changed);
+    mutex_unlock(&self->lock);
+}
+
+struct view_counters view_get_counters(struct view *self)
+{
+    mutex_lock(&self->lock);
+    struct view_counters counters = self->counters;
+    mutex_unlock(&self->lock);
+    return counters;
+}
+
+void view_take_stats(struct view *self, struct stats_summary *ret_fetch, struct stats_summary *ret_convert)
+{
+    *ret_fetch = stats_take(&self->fetch);
+    *ret_convert = stats_take(&self->convert);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * view: the inside of struct view, between display.c and view.c. The capture thread makes frames in it, one reader
+ * takes them from its mailbox.
+ *
+ * Each frame of the pool has a region that went stale since it was written; a new picture first copies those rectangles
+ * from the newest frame, then converts what changed.
+ */
+#pragma once
+
+#include "capture/convert.h"
+#include "capture/display.h"
+#include "capture/scale.h"
+
+/* The reader holds two for a moment (the last one and the one just taken), the mailbox one, and one is being written.
+ */
+enum { VIEW_FRAMES = 4 };
+
+struct view {
+    struct display *display;
+    struct view *next; /* guarded by the display's lock */
+    struct view_config config;
+    struct convert_matrix matrix;
+    enum convert_speed speed;
+    int64_t interval_ns;
+
+    /* capture thread */
+    struct frame_pool *pool;
+    struct frame *newest; /* a reference; NULL at first */
+    struct region stale[VIEW_FRAMES];
+    struct region pending; /* changed since the newest frame, in the source's pixels */
+    bool all_pending;
+    int source_width, source_height;
+    struct scaler *scaler; /* NULL: the sizes are equal */
+    struct image scaled;   /* the whole output, bars included, when scaling */
+    int64_t due_ns;        /* earliest time of the next picture */
+    uint64_t number;
+    struct stats fetch, convert;
+
+    struct mutex lock; /* guards the rest */
+    struct cond changed;
+    struct frame *mailbox;
+    struct region damage; /* since the last picture taken */
+    bool woken;
+    struct view_counters counters;
+};
+
+/* NULL: logged. */
+struct view *view_create(struct display *display, const struct view_config *config);
+void view_destroy(struct view *self);
+
+struct view_picture {
+    const struct image *image; /* cursor drawn */
+    int64_t captured_ns, fetched_ns;
+    bool is_status;
+};
+void view_add_damage(struct view *self, const struct region *damage);
+bool view_is_waiting(const struct view *self); /* something is pending */
+/* Brings a frame up to date and puts it into the mailbox; without a free frame all stays pending. */
+void view_show(struct view *self, const struct view_picture *picture, int64_t now_ns);

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * x11: what the files of the X11 source share. x11_connect.c opens the connection, x11_setup.c prepares it and chooses
+ * the output, x11_shm.c has the shared image, x11_cursor.c the pointer, x11.c the source itself.
+ */
+#pragma once
+
+#include "capture/source.h"
+
+#include <xcb/damage.h>
+#include <xcb/randr.h>
+#include <xcb/shm.h>
+#include <xcb/xcb.h>
+#include <xcb/xcbext.h>
+#include <xcb/xfixes.h>
+
+#define X11_REPLY_LIMIT_NS (500 * CLOCK_MS_NS)
+
+struct x11_shm {
+    xcb_shm_seg_t segment; /* 0: none */
+    uint8_t *memory;
+    size_t size_bytes;
+    bool is_sysv; /* else a memfd */
+};
+
+struct x11_source {
+    struct source base;
+    xcb_connection_t *connection;
+    char display[32], output[64];
+    xcb_window_t root;
+    int root_width, root_height;
+    uint8_t damage_event, xfixes_event, randr_event; /* numbers of their first events */
+    uint8_t xinput_opcode;                           /* 0: the server has no XInput 2 */
+    bool can_pass_fd, has_randr;
+    xcb_damage_damage_t damage;
+    xcb_xfixes_region_t region;
+
+    struct rect area; /* what is captured, in the root window */
+    struct x11_shm shm;
+    bool damaged, mode_changed, all_new; /* seen since the last fetch */
+    bool viewed;
+
+    struct cursor cursor;
+    int hot_x, hot_y, pointer_x, pointer_y; /* pointer in the root window */
+    bool pointer_moved, shape_changed;
+
+    /* The slow poll: finds warps, which raise no event, and servers that stopped. */
+    xcb_query_pointer_cookie_t probe;
+    bool probe_sent;
+    int64_t probe_sent_ns, next_probe_ns, busy_until_ns;
+};
+
+/* Replies: waits for one until `until_ns` while handling events. */
+enum x11_reply { X11_REPLY_OK, X11_REPLY_ERROR /* an X error, or no such thing */, X11_REPLY_DEAD /* see sentence */ };
+enum x11_reply x11_wait(struct x11_source *self, unsigned sequence, int64_t until_ns, void **ret_reply);
+void x11_handle_events(struct x11_source *self);
+bool x11_is_alive(struct x11_source *self); /* false: the sentence is set */
+
+/* The source around a fresh connection, which it takes. NULL: the sentence says why. */
+struct source *x11_create(xcb_connection_t *connection, const char *display, const char *output, char *ret_sentence,
+                          size_t sentence_size);
+bool x11_setup(struct x11_source *self);
+/* Sets `area` and the place's name from output or root window. False: sentence set. */
+bool x11_choose_area(struct x11_source *self, int64_t until_ns);
+
+/* A segment of at least `size_bytes`; the server's half is asked for, not awaited. False: sentence set. */
+bool x11_shm_attach(struct x11_source *self, size_t size_bytes, bool want_fd);
+void x11_shm_detach(struct x11_source *self);
+
+/* Both return what became damaged, in the captured area. */
+bool x11_cursor_update(struct x11_source *self, int64_t until_ns, struct region *ret_damage);
+void x11_cursor_probe(struct x11_source *self, int64_t now_ns);

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The pointer: its shape by XFixes, its place by asking. Motion raises no damage: XInput 2 raw motion wakes the capture
+ * thread, and a slow poll finds warps, for which the server sends nothing. Once the poll has found one it goes faster
+ * for a while. The same poll notices a server that has stopped.
+ */
+#include "base/clock.h"
+#include "capture/x11.h"
+
+#include <stdlib.h>
+
+#define PROBE_SLOW_NS (100 * CLOCK_MS_NS)
+#define PROBE_FAST_NS (8 * CLOCK_MS_NS)
+#define BUSY_NS       (1000 * CLOCK_MS_NS)
+
+/* Asks about every 100 ms; the answer comes with a later call. */
+void x11_cursor_probe(struct x11_source *self, int64_t now_ns)
+{
+    void *answer = NULL;
+    xcb_generic_error_t *error = NULL;
+    if (self->probe_sent && xcb_poll_for_reply(self->connection, self->probe.sequence, &answer, &error)) {
+        xcb_query_pointer_reply_t *reply = answer;
+        self->probe_sent = false;
+        if (reply && (reply->root_x != self->pointer_x || reply->root_y != self->pointer_y)) {
+            if (!self->pointer_moved) /* no event told us */
+                self->busy_until_ns = now_ns + BUSY_NS;
+            self->pointer_moved = true;
+        }
+        bool polls_only = !self->xinput_opcode;
+        self->next_probe_ns = now_ns + (polls_only || now_ns < self->busy_until_ns ? PROBE_FAST_NS : PROBE_SLOW_NS);
+        free(answer);
+        free(error);
+    }
+    if (self->probe_sent || now_ns < self->next_probe_ns)
+        return;
+    self->probe = xcb_query_pointer(self->connection, self->root);
+    self->probe_sent = true;
+    self->probe_sent_ns = now_ns;
+    xcb_flush(self->connection);
+}
+
+static bool take_shape(struct x11_source *self, unsigned sequence, int64_t until_ns)
+{
+    void *answer = NULL;
+    enum x11_reply result = x11_wait(self, sequence, until_ns, &answer);
+    xcb_xfixes_get_cursor_image_reply_t *reply = answer;
+    if (result == X11_REPLY_DEAD)
+        return false;
+    self->cursor.visible = false;
+    if (result == X11_REPLY_OK && reply->width > 0 && reply->height > 0 &&
+        (int64_t)reply->width * reply->height <= xcb_xfixes_get_cursor_image_cursor_image_length(reply)) {
+        self->cursor.visible = cursor_set_shape(&self->cursor, reply->width, reply->height,
+                                                xcb_xfixes_get_cursor_image_cursor_image(reply));
+        self->hot_x = reply->xhot;
+        self->hot_y = reply->yhot;
+    }
+    free(answer);
+    return true;
+}
+
+static bool take_place(struct x11_source *self, unsigned sequence, int64_t until_ns)
+{
+    void *answer = NULL;
+    enum x11_reply result = x11_wait(self, sequence, until_ns, &answer);
+    xcb_query_pointer_reply_t *reply = answer;
+    if (result == X11_REPLY_DEAD)
+        return false;
+    if (result == X11_REPLY_OK) {
+        self->pointer_x = reply->root_x;
+        self->pointer_y = reply->root_y;
+    }
+    free(answer);
+    return true;
+}
+
+bool x11_cursor_update(struct x11_source *self, int64_t until_ns, struct region *ret_damage)
+{
+    struct rect before = cursor_rect(&self->cursor);
+    bool new_shape = self->shape_changed, good = true;
+    self->shape_changed = self->pointer_moved = false;
+    unsigned place = xcb_query_pointer(self->connection, self->root).sequence;
+    if (new_shape)
+        good = take_shape(self, xcb_xfixes_get_cursor_image(self->connection).sequence, until_ns);
+    good = good && take_place(self, place, until_ns);
+    self->cursor.x = self->pointer_x - self->hot_x - self->area.x;
+    self->cursor.y = self->pointer_y - self->hot_y - self->area.y;
+    struct rect after = cursor_rect(&self->cursor);
+    if (new_shape || before.x != after.x || before.y != after.y) {
+        region_add(ret_damage, before);
+        region_add(ret_damage, after);
+    }
+    return good;
+}
