@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lavc: hardware encoders through libavcodec: NVENC from BGR0 in system memory, VAAPI from NV12 uploaded to a surface.
+ * lavc: hardware encoders through libavcodec: NVENC from NV12 in system memory (of RGB it would
+ * choose the colour matrix itself), VAAPI from NV12 uploaded to a surface.
  *
  * Both load their driver at run time, so a build without either is the same build. NVENC lags two pictures behind
  * unless delay=0 and zerolatency=1 are both set. Options this libavcodec does not know are left out with a debug line.
@@ -177,7 +178,7 @@ static struct encoder *nvenc_create(const struct encoder_config *config, char *r
     struct lavc *self = lavc_alloc(&encoder_nvenc, "h264_nvenc", config, ret_reason, reason_size);
     if (!self)
         return NULL;
-    self->context->pix_fmt = AV_PIX_FMT_BGR0;
+    self->context->pix_fmt = AV_PIX_FMT_NV12;
     static const char *const options[][2] = {
         {"preset", "p1"}, {"tune", "ull"},     {"profile", "high"}, {"rc", "cbr"}, {"zerolatency", "1"},
         {"delay", "0"},   {"forced-idr", "1"}, {"dpb_size", "1"},   {"aud", "0"},  {"rc-lookahead", "0"},
@@ -251,7 +252,7 @@ static bool borrow_planes(struct lavc *self, const struct frame *frame)
     AVFrame *picture = self->picture;
     av_frame_unref(picture);
     size_t size = (size_t)frame->strides[0] * (size_t)frame->layout.height;
-    picture->format = frame->layout.format == FRAME_NV12 ? AV_PIX_FMT_NV12 : AV_PIX_FMT_BGR0;
+    picture->format = AV_PIX_FMT_NV12;
     picture->width = frame->layout.width;
     picture->height = frame->layout.height;
     for (int i = 0; i < (frame->layout.format == FRAME_NV12 ? 2 : 1); i++) {
@@ -318,7 +319,7 @@ const struct encoder_ops encoder_nvenc = {
     .hardware = true,
     .codecs = {ENCODER_H264},
     .codec_count = 1,
-    .format = FRAME_BGR0,
+    .format = FRAME_NV12,
     .create = nvenc_create,
     .destroy = lavc_destroy,
     .encode = lavc_encode,
