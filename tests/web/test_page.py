@@ -28,7 +28,8 @@ def start_browser(profile):
     options.binary_location = "/usr/bin/chromium"
     for switch in ["headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-sync",
                    "disable-background-networking", "disable-component-update", "disable-dev-shm-usage",
-                   "ignore-certificate-errors", f"user-data-dir={profile}", "window-size=1200,900", "lang=en",
+                   "ignore-certificate-errors", "hide-scrollbars", "window-size=1200,900", "lang=en",
+                   f"user-data-dir={profile}",
                    "host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]:
         options.add_argument("--" + switch)
     options.set_capability("acceptInsecureCerts", True)
