@@ -132,6 +132,14 @@ static struct address local_address_for(const struct control_host *self, const s
     return local;
 }
 
+static void sync_time(void)
+{
+    uint32_t now_ms = (uint32_t)(clock_now_ns() / CLOCK_MS_NS);
+    int32_t apart_ms = (int32_t)(enet_time_get() - now_ms);
+    if (apart_ms > 20 || apart_ms < -20)
+        enet_time_set(now_ms);
+}
+
 static size_t snapshot(struct control_host *self, struct session *ret_sessions[SESSIONS_MAX])
 {
     size_t found = 0;
@@ -400,14 +408,6 @@ static void on_event(struct control_host *self, ENetEvent *event)
 
 /* --- the thread --- */
 
-static void sync_time(void)
-{
-    uint32_t now_ms = (uint32_t)(clock_now_ns() / CLOCK_MS_NS);
-    int32_t apart_ms = (int32_t)(enet_time_get() - now_ms);
-    if (apart_ms > 20 || apart_ms < -20)
-        enet_time_set(now_ms);
-}
-
 /* Retransmissions and ends need ticks only while there are peers; without any the thread sleeps until it is woken. */
 static bool has_peers(const ENetHost *enet)
 {
@@ -478,6 +478,7 @@ static bool open_enet(struct control_host *self)
     char text[ADDRESS_TEXT_MAX];
     address_text(&self->bind, text);
     errno = 0;
+    sync_time(); /* before the first peer: a leap later on would look like its silence */
     if (enet_initialize() == 0)
         self->enet = enet_host_create(&address, PEERS_MAX, CHANNELS_MAX, 0, 0);
     if (!self->enet) {

@@ -32,3 +32,8 @@ add_executable(discovery_main e2e/discovery_main.c) # used by tests/e2e/test_dis
 target_link_libraries(discovery_main PRIVATE es_net)
 earthshine_unit_test(control_host LIBS es_net PkgConfig::JANSSON)
 earthshine_unit_test(pairing LIBS es_protocol PkgConfig::JANSSON)
+earthshine_unit_test(rtsp_server LIBS es_net PkgConfig::JANSSON)
+earthshine_unit_test(convert LIBS es_capture)
+earthshine_unit_test(frame LIBS es_capture)
+earthshine_unit_test(scale LIBS es_capture)
+earthshine_unit_test(status LIBS es_capture)
