@@ -1,0 +1,524 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A display on a real X server (Xvfb): what its views show is what is on the screen, whatever happens to the server. */
+#include "base/clock.h"
+#include "capture/convert.h"
+#include "capture/display.h"
+#include "capture/scale.h"
+#include "xvfb_rig.h"
+
+#include <dirent.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { WAIT_MS = 15000 }; /* for what must come; generous, the machine may be busy */
+
+struct watcher {
+    struct view *view;
+    struct frame *frame; /* the last one taken */
+    struct region damage;
+};
+
+static struct display *make_display(const char *name)
+{
+    struct display *display = display_create(&(struct display_config){.name = name, .output = "auto"});
+    assert_non_null(display);
+    return display;
+}
+
+static struct watcher watch(struct display *display, int width, int height, int fps, enum frame_format format)
+{
+    struct view_config config = {.layout = {width, height, format, FRAME_BT709, false}, .fps_x100 = fps * 100};
+    struct watcher watcher = {.view = display_open_view(display, &config)};
+    assert_non_null(watcher.view);
+    return watcher;
+}
+
+static void unwatch(struct watcher *self)
+{
+    view_close(self->view);
+    frame_unref(self->frame);
+}
+
+static bool inside(const struct region *region, int x, int y)
+{
+    for (int i = 0; i < region->count; i++) {
+        const struct rect *r = &region->rects[i];
+        if (x >= r->x && x < r->x + r->width && y >= r->y && y < r->y + r->height)
+            return true;
+    }
+    return false;
+}
+
+/* Whatever differs between two pictures taken one after the other is in the damage. */
+static void assert_damage_covers(const struct frame *a, const struct frame *b, const struct region *damage)
+{
+    int bytes = a->layout.format == FRAME_NV12 ? 1 : 4;
+    for (int y = 0; y < a->layout.height; y++) {
+        const uint8_t *row_a = a->planes[0] + (ptrdiff_t)y * a->strides[0];
+        const uint8_t *row_b = b->planes[0] + (ptrdiff_t)y * b->strides[0];
+        if (memcmp(row_a, row_b, (size_t)(a->layout.width * bytes)) == 0)
+            continue;
+        for (int x = 0; x < a->layout.width; x++) {
+            if (memcmp(row_a + x * bytes, row_b + x * bytes, (size_t)bytes) != 0)
+                assert_true(inside(damage, x, y));
+        }
+    }
+}
+
+/* The next picture; false when none came in time. */
+static bool next(struct watcher *self, int wait_ms)
+{
+    struct frame *frame;
+    if (view_take(self->view, clock_now_ns() + wait_ms * CLOCK_MS_NS, &frame, &self->damage) != VIEW_OK)
+        return false;
+    assert_true(frame->captured_ns <= frame->fetched_ns && frame->fetched_ns <= frame->converted_ns);
+    if (self->frame) {
+        assert_true(frame->number > self->frame->number);
+        assert_damage_covers(self->frame, frame, &self->damage);
+    }
+    frame_unref(self->frame);
+    self->frame = frame;
+    return true;
+}
+
+static bool same_rows(const struct frame *a, const struct frame *b, int plane, int row_bytes, int rows)
+{
+    for (int y = 0; y < rows; y++) {
+        if (memcmp(a->planes[plane] + (ptrdiff_t)y * a->strides[plane],
+                   b->planes[plane] + (ptrdiff_t)y * b->strides[plane], (size_t)row_bytes) != 0)
+            return false;
+    }
+    return true;
+}
+
+static bool same_picture(const struct frame *a, const struct frame *b)
+{
+    int width = a->layout.width, height = a->layout.height;
+    if (a->layout.format == FRAME_BGR0)
+        return same_rows(a, b, 0, width * 4, height);
+    return same_rows(a, b, 0, width, height) && same_rows(a, b, 1, width, height / 2);
+}
+
+/* What a view of this layout must show now: a whole screenshot, scaled and converted in plain C. */
+static struct frame *expected_picture(struct xvfb_rig *rig, const struct frame_layout *layout)
+{
+    struct image shot = xvfb_rig_screenshot(rig), out = shot;
+    struct convert_matrix matrix = convert_matrix_for(layout->colour_space, layout->full_range);
+    struct frame_pool *pool = frame_pool_create(layout, 1);
+    struct frame *frame = frame_pool_take(pool);
+    frame_pool_unref(pool);
+    if (shot.width != layout->width || shot.height != layout->height) {
+        out = (struct image){NULL, layout->width * 4, layout->width, layout->height};
+        out.pixels = calloc((size_t)layout->width * (size_t)layout->height, 4);
+        struct scaler *scaler = scaler_create(shot.width, shot.height, layout->width, layout->height);
+        scaler_run(scaler, false, &shot, image_bounds(&out), &out);
+        scaler_destroy(scaler);
+        free(shot.pixels);
+    }
+    convert_area(CONVERT_PLAIN, &matrix, &out, image_bounds(&out), frame);
+    free(out.pixels);
+    return frame;
+}
+
+/* Takes pictures until one is exactly what is on the screen. The screen must stand still. */
+static void wait_for_screen(struct xvfb_rig *rig, struct watcher *watcher)
+{
+    struct region all = {.count = 0};
+    xvfb_rig_sync(rig);
+    if (!watcher->frame)
+        assert_true(next(watcher, WAIT_MS));
+    struct frame *wanted = expected_picture(rig, &watcher->frame->layout);
+    while (!same_picture(wanted, watcher->frame)) {
+        assert_true(next(watcher, WAIT_MS));
+        region_add_region(&all, &watcher->damage);
+    }
+    watcher->damage = all;
+    frame_unref(wanted);
+    assert_false(watcher->frame->is_status);
+}
+
+static void wait_for_status_picture(struct watcher *watcher, const char *cause)
+{
+    int64_t start = clock_now_ns();
+    do
+        assert_true(next(watcher, WAIT_MS));
+    while (!watcher->frame->is_status);
+    print_message("%s: status picture after %d ms\n", cause, (int)((clock_now_ns() - start) / CLOCK_MS_NS));
+}
+
+/* The drawing of a fresh screen has many parts; waits until nothing comes any more. */
+static void settle(struct xvfb_rig *rig, struct watcher *watcher)
+{
+    wait_for_screen(rig, watcher);
+    while (next(watcher, 400))
+        ;
+}
+
+static uint32_t next_random(uint32_t *seed)
+{
+    return (*seed = *seed * 1664525u + 1013904223u) >> 8;
+}
+
+static void a_view_shows_the_painted_colours(void **state)
+{
+    (void)state;
+    struct xvfb_rig rig;
+    xvfb_rig_start(&rig, -1, 1280, 720);
+    xvfb_rig_fill(&rig, (struct rect){0, 0, 640, 720}, 0xff0000);
+    xvfb_rig_fill(&rig, (struct rect){640, 0, 640, 720}, 0xffffff);
+    struct display *display = make_display(rig.name);
+    struct watcher watcher = watch(display, 1280, 720, 60, FRAME_NV12);
+    wait_for_screen(&rig, &watcher);
+    const struct frame *frame = watcher.frame;
+    assert_int_equal(frame->planes[0][100 * frame->strides[0] + 100], 63); /* BT.709 limited red */
+    assert_int_equal(frame->planes[1][50 * frame->strides[1] + 100], 102);
+    assert_int_equal(frame->planes[1][50 * frame->strides[1] + 101], 240);
+    assert_int_equal(frame->planes[0][100 * frame->strides[0] + 900], 235);
+    struct display_status status;
+    display_get_status(display, &status);
+    assert_true(status.capturing);
+    assert_int_equal(status.width, 1280);
+    assert_string_equal(status.sentence, "");
+    assert_non_null(strstr(status.source, rig.name));
+    unwatch(&watcher);
+    display_destroy(display);
+    xvfb_rig_stop(&rig);
+}
+
+static void a_small_change_is_small_damage_and_a_still_screen_gives_nothing(void **state)
+{
+    (void)state;
+    struct xvfb_rig rig;
+    xvfb_rig_start(&rig, -1, 2560, 1440);
+    struct display *display = make_display(rig.name);
+    struct watcher watcher = watch(display, 2560, 1440, 60, FRAME_NV12);
+    settle(&rig, &watcher);
+    assert_false(next(&watcher, 1500));
+    xvfb_rig_fill(&rig, (struct rect){1001, 501, 10, 10}, 0x00ff00);
+    wait_for_screen(&rig, &watcher);
+    assert_int_equal(watcher.damage.count, 1);
+    assert_true(region_area(&watcher.damage) <= 14 * 12);
+    assert_true(inside(&watcher.damage, 1001, 501) && inside(&watcher.damage, 1010, 510));
+    unwatch(&watcher);
+    display_destroy(display);
+    xvfb_rig_stop(&rig);
+}
+
+static void the_pointer_alone_makes_a_picture_and_leaves_no_trail(void **state)
+{
+    (void)state;
+    struct xvfb_rig rig;
+    uint32_t seed = 1;
+    xvfb_rig_start(&rig, -1, 1280, 720);
+    xvfb_rig_fill(&rig, (struct rect){300, 100, 500, 400}, 0x336699);
+    xvfb_rig_set_cursor(&rig, 0xffff, 0, 0);
+    struct display *display = make_display(rig.name);
+    struct watcher watcher = watch(display, 1280, 720, 60, FRAME_NV12);
+    settle(&rig, &watcher);
+    for (int i = 0; i < 30; i++) {
+        int x = (int)(next_random(&seed) % 1280), y = (int)(next_random(&seed) % 720);
+        i % 3 ? xvfb_rig_move(&rig, x, y) : xvfb_rig_warp(&rig, x, y);
+        wait_for_screen(&rig, &watcher);
+        assert_true(region_area(&watcher.damage) <= 2 * 20 * 18);
+        assert_int_equal(watcher.frame->planes[0][y * watcher.frame->strides[0] + x], 63);
+    }
+    xvfb_rig_set_cursor(&rig, 0, 0xffff, 0); /* another shape at the same place */
+    wait_for_screen(&rig, &watcher);
+    xvfb_rig_move(&rig, 1279, 719); /* cut by the edge */
+    wait_for_screen(&rig, &watcher);
+    unwatch(&watcher);
+    display_destroy(display);
+    xvfb_rig_stop(&rig);
+}
+
+static void paint_at_random(struct xvfb_rig *rig, struct watcher *watchers, int count, int operations, uint32_t seed)
+{
+    for (int i = 0; i < operations; i++) {
+        struct rect r = {(int)next_random(&seed) % rig->width, (int)next_random(&seed) % rig->height, 1, 1};
+        int most = i % 5 ? 60 : 900;
+        r.width += (int)next_random(&seed) % most;
+        r.height += (int)next_random(&seed) % most;
+        xvfb_rig_fill(rig, r, next_random(&seed));
+        if (i % 7 == 0)
+            xvfb_rig_move(rig, (int)next_random(&seed) % rig->width, (int)next_random(&seed) % rig->height);
+        if (i % 4 == 0)
+            xvfb_rig_sync(rig);
+        for (int k = 0; k < count; k++) {
+            if (i % (11 + 20 * k) == 0)
+                next(&watchers[k], 20);
+        }
+    }
+    for (int k = 0; k < count; k++)
+        wait_for_screen(rig, &watchers[k]);
+}
+
+static void after_random_painting_every_view_shows_the_screen(void **state)
+{
+    (void)state;
+    static const int screens[][2] = {{1280, 720}, {2560, 1440}};
+    for (int i = 0; i < 2; i++) {
+        struct xvfb_rig rig;
+        xvfb_rig_start(&rig, -1, screens[i][0], screens[i][1]);
+        xvfb_rig_set_cursor(&rig, 0xffff, 0x8000, 0);
+        struct display *display = make_display(rig.name);
+        struct watcher watchers[] = {
+            watch(display, screens[i][0], screens[i][1], 60, FRAME_NV12),
+            watch(display, 1000, 700, 30, FRAME_NV12), /* other size, bars, area mean or bilinear */
+            watch(display, 1920, 1080, 100, FRAME_BGR0),
+        };
+        paint_at_random(&rig, watchers, 3, 500, (uint32_t)i + 5);
+        for (int k = 0; k < 3; k++)
+            unwatch(&watchers[k]);
+        display_destroy(display);
+        xvfb_rig_stop(&rig);
+    }
+}
+
+static void another_size_has_black_bars(void **state)
+{
+    (void)state;
+    struct xvfb_rig rig;
+    xvfb_rig_start(&rig, -1, 1280, 720);
+    xvfb_rig_fill(&rig, (struct rect){0, 0, 1280, 720}, 0xffffff);
+    struct display *display = make_display(rig.name);
+    struct watcher watcher = watch(display, 1024, 768, 60, FRAME_NV12);
+    wait_for_screen(&rig, &watcher);
+    const struct frame *frame = watcher.frame;
+    assert_int_equal(frame->planes[0][10 * frame->strides[0] + 500], 16);
+    assert_int_equal(frame->planes[0][384 * frame->strides[0] + 500], 235);
+    assert_int_equal(frame->planes[0][760 * frame->strides[0] + 500], 16);
+    unwatch(&watcher);
+    display_destroy(display);
+    xvfb_rig_stop(&rig);
+}
+
+static void a_killed_server_gives_the_status_picture_until_it_is_back(void **state)
+{
+    (void)state;
+    struct xvfb_rig rig;
+    xvfb_rig_start(&rig, -1, 1280, 720);
+    struct display *display = make_display(rig.name);
+    struct watcher watcher = watch(display, 1280, 720, 60, FRAME_NV12);
+    settle(&rig, &watcher);
+    int number = rig.number;
+    xvfb_rig_stop(&rig);
+    wait_for_status_picture(&watcher, "killed");
+    struct display_status status;
+    display_get_status(display, &status);
+    assert_false(status.capturing);
+    assert_non_null(strstr(status.sentence, "went away"));
+    assert_true(next(&watcher, WAIT_MS)); /* the clock runs */
+    assert_true(watcher.frame->is_status);
+
+    xvfb_rig_start(&rig, number, 800, 600); /* and it is another one now */
+    xvfb_rig_fill(&rig, (struct rect){0, 0, 400, 600}, 0x123456);
+    wait_for_screen(&rig, &watcher);
+    display_get_status(display, &status);
+    assert_int_equal(status.reconnects, 1);
+    assert_int_equal(status.width, 800);
+    unwatch(&watcher);
+    display_destroy(display);
+    xvfb_rig_stop(&rig);
+}
+
+static void a_stopped_server_gives_the_status_picture_until_it_goes_on(void **state)
+{
+    (void)state;
+    struct xvfb_rig rig;
+    xvfb_rig_start(&rig, -1, 1280, 720);
+    struct display *display = make_display(rig.name);
+    struct watcher watcher = watch(display, 1280, 720, 60, FRAME_NV12);
+    settle(&rig, &watcher);
+    for (int i = 0; i < 2; i++) {
+        xvfb_rig_signal(&rig, SIGSTOP);
+        wait_for_status_picture(&watcher, "stopped");
+        struct display_status status;
+        display_get_status(display, &status);
+        assert_non_null(strstr(status.sentence, "does not answer"));
+        assert_true(next(&watcher, WAIT_MS));
+        xvfb_rig_signal(&rig, SIGCONT);
+        xvfb_rig_fill(&rig, (struct rect){i * 100, 0, 100, 600}, 0x123456);
+        wait_for_screen(&rig, &watcher);
+    }
+    unwatch(&watcher);
+    display_destroy(display);
+    xvfb_rig_stop(&rig);
+}
+
+static int count_entries(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    int count = 0;
+    while (readdir(dir))
+        count++;
+    closedir(dir);
+    return count;
+}
+
+static void a_server_stopped_from_the_start_holds_nobody_up(void **state)
+{
+    (void)state;
+    struct xvfb_rig rig;
+    xvfb_rig_start(&rig, -1, 1280, 720);
+    xvfb_rig_signal(&rig, SIGSTOP);
+    int descriptors = count_entries("/proc/self/fd"), threads = count_entries("/proc/self/task");
+    for (int i = 0; i < 3; i++) {
+        struct display *display = make_display(rig.name);
+        struct watcher watcher = watch(display, 640, 480, 60, FRAME_NV12);
+        wait_for_status_picture(&watcher, "stopped before");
+        unwatch(&watcher);
+        display_destroy(display); /* while the attempt to connect hangs */
+    }
+    assert_int_equal(count_entries("/proc/self/fd"), descriptors);
+    assert_int_equal(count_entries("/proc/self/task"), threads);
+    xvfb_rig_signal(&rig, SIGCONT);
+    xvfb_rig_stop(&rig);
+}
+
+static void without_a_display_the_status_picture_says_why(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"none", "auto", ":4071", "elsewhere:0", "rubbish"};
+    static const char *const words[] = {"none", "$DISPLAY is not set", "no X server :4071", "not a local",
+                                        "not a local"};
+    unsetenv("DISPLAY");
+    for (int i = 0; i < 5; i++) {
+        struct display *display = make_display(names[i]);
+        struct watcher watcher = watch(display, 640, 480, 60, FRAME_NV12);
+        wait_for_status_picture(&watcher, names[i]);
+        struct display_status status;
+        display_get_status(display, &status);
+        assert_non_null(strstr(status.sentence, words[i]));
+        assert_true(next(&watcher, WAIT_MS));
+        assert_true(region_area(&watcher.damage) < 640 * 480 / 4);
+        unwatch(&watcher);
+        display_destroy(display);
+    }
+}
+
+static void an_unknown_output_is_named_and_all_is_the_whole_screen(void **state)
+{
+    (void)state;
+    struct xvfb_rig rig;
+    struct display_status status;
+    xvfb_rig_start(&rig, -1, 1280, 720);
+    struct display *display = display_create(&(struct display_config){.name = rig.name, .output = "DP-77"});
+    struct watcher watcher = watch(display, 640, 480, 60, FRAME_NV12);
+    wait_for_status_picture(&watcher, "unknown output");
+    display_get_status(display, &status);
+    assert_non_null(strstr(status.sentence, "DP-77"));
+    unwatch(&watcher);
+    display_destroy(display);
+
+    display = display_create(&(struct display_config){.name = rig.name, .output = "all"});
+    watcher = watch(display, 1280, 720, 60, FRAME_BGR0);
+    wait_for_screen(&rig, &watcher);
+    unwatch(&watcher);
+    display_destroy(display);
+    xvfb_rig_stop(&rig);
+}
+
+static void the_newest_picture_wins_with_all_damage_at_no_more_than_the_rate(void **state)
+{
+    (void)state;
+    struct xvfb_rig rig;
+    xvfb_rig_start(&rig, -1, 1280, 720);
+    struct display *display = make_display(rig.name);
+    struct watcher watcher = watch(display, 1280, 720, 20, FRAME_NV12);
+    settle(&rig, &watcher);
+    struct view_counters before = view_get_counters(watcher.view), after = before;
+    int64_t start = clock_now_ns();
+    for (int i = 0; i < 100 && after.dropped < before.dropped + 5; i++) {
+        xvfb_rig_fill(&rig, (struct rect){10 * i, 0, 10, 10}, 0x00ff00);
+        xvfb_rig_sync(&rig);
+        clock_sleep_until_ns(clock_now_ns() + 10 * CLOCK_MS_NS);
+        after = view_get_counters(watcher.view);
+    }
+    int64_t intervals = (clock_now_ns() - start) / (50 * CLOCK_MS_NS);
+    assert_true(after.dropped >= before.dropped + 5);
+    assert_true((int64_t)(after.pictures - before.pictures) <= intervals + 2);
+    assert_true(next(&watcher, WAIT_MS));
+    assert_true(inside(&watcher.damage, 0, 0) && inside(&watcher.damage, 15, 5));
+    wait_for_screen(&rig, &watcher);
+    struct stats_summary fetch, convert;
+    view_take_stats(watcher.view, &fetch, &convert);
+    assert_true(fetch.count > 0 && convert.count == fetch.count);
+    unwatch(&watcher);
+    display_destroy(display);
+    xvfb_rig_stop(&rig);
+}
+
+static void a_wake_ends_a_wait_and_taken_frames_outlive_all(void **state)
+{
+    (void)state;
+    struct display *display = make_display("none");
+    struct watcher watcher = watch(display, 640, 480, 60, FRAME_NV12);
+    assert_true(next(&watcher, WAIT_MS));
+    struct frame *frame;
+    struct region damage;
+    view_wake(watcher.view);
+    assert_int_equal(view_take(watcher.view, clock_now_ns() + 60 * CLOCK_SECOND_NS, &frame, &damage), VIEW_WOKEN);
+    view_close(watcher.view);
+    display_destroy(display);
+    memset(watcher.frame->planes[0], 0, 640);
+    frame_unref(watcher.frame);
+}
+
+static int print_times(void)
+{
+    struct xvfb_rig rig;
+    struct stats_summary fetch, convert;
+    xvfb_rig_start(&rig, -1, 2560, 1440);
+    struct display *display = make_display(rig.name);
+    static const struct rect areas[] = {{500, 500, 20, 20}, {500, 200, 1000, 800}, {0, 0, 2560, 1440}};
+    for (int scaled = 0; scaled < 2; scaled++) {
+        struct watcher watcher = watch(display, scaled ? 1920 : 2560, scaled ? 1080 : 1440, 60, FRAME_NV12);
+        settle(&rig, &watcher);
+        for (int i = 0; i < 3; i++) {
+            view_take_stats(watcher.view, &fetch, &convert);
+            for (int k = 0; k < 100; k++) {
+                xvfb_rig_fill(&rig, areas[i], (uint32_t)k * 77777);
+                xvfb_rig_sync(&rig);
+                view_take(watcher.view, clock_now_ns() + 100 * CLOCK_MS_NS, &watcher.frame, &watcher.damage);
+                frame_unref(watcher.frame);
+                watcher.frame = NULL;
+            }
+            view_take_stats(watcher.view, &fetch, &convert);
+            printf("%dx%d to %dp: fetch p50 %u p99 %u us, convert p50 %u p99 %u us\n", areas[i].width, areas[i].height,
+                   scaled ? 1080 : 1440, fetch.p50_us, fetch.p99_us, convert.p50_us, convert.p99_us);
+        }
+        unwatch(&watcher);
+    }
+    display_destroy(display);
+    xvfb_rig_stop(&rig);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "time") == 0)
+        return print_times();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_view_shows_the_painted_colours),
+        cmocka_unit_test(a_small_change_is_small_damage_and_a_still_screen_gives_nothing),
+        cmocka_unit_test(the_pointer_alone_makes_a_picture_and_leaves_no_trail),
+        cmocka_unit_test(after_random_painting_every_view_shows_the_screen),
+        cmocka_unit_test(another_size_has_black_bars),
+        cmocka_unit_test(a_killed_server_gives_the_status_picture_until_it_is_back),
+        cmocka_unit_test(a_stopped_server_gives_the_status_picture_until_it_goes_on),
+        cmocka_unit_test(a_server_stopped_from_the_start_holds_nobody_up),
+        cmocka_unit_test(without_a_display_the_status_picture_says_why),
+        cmocka_unit_test(an_unknown_output_is_named_and_all_is_the_whole_screen),
+        cmocka_unit_test(the_newest_picture_wins_with_all_damage_at_no_more_than_the_rate),
+        cmocka_unit_test(a_wake_ends_a_wait_and_taken_frames_outlive_all),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
