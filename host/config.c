@@ -1,208 +1,107 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One table of keys serves the file, --set, and the check that nothing else is written there. */
 #include "host/config.h"
 
+#include "base/bytes.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "net/address.h"
 
-#include <arpa/inet.h>
 #include <ini.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { FILE_MAX = 64 * 1024 };
+enum { FILE_MAX_BYTES = 64 * 1024 };
 
-/* A word and the number it stands for; ends with a NULL word. */
-struct word {
-    const char *text;
-    int value;
+enum kind {
+    KIND_NUMBER,  /* int, min..max */
+    KIND_TEXT,    /* char[max], not empty */
+    KIND_WORD,    /* enum (int): one of `words`, by position */
+    KIND_BIND,    /* char[max]: an IPv4 address */
+    KIND_DISPLAY, /* char[max]: auto, none, :N or :N.M */
+    KIND_SIZE     /* two ints, width and height: WIDTHxHEIGHT of min..max, or nothing for off */
 };
-
-static const struct word match_words[] = {{"virtual", CONFIG_MATCH_VIRTUAL},
-                                          {"client", CONFIG_MATCH_CLIENT},
-                                          {"always", CONFIG_MATCH_ALWAYS},
-                                          {"never", CONFIG_MATCH_NEVER},
-                                          {NULL, 0}};
-static const struct word encryption_words[] = {{"off", CONFIG_ENCRYPTION_OFF},
-                                               {"opportunistic", CONFIG_ENCRYPTION_OPPORTUNISTIC},
-                                               {"mandatory", CONFIG_ENCRYPTION_MANDATORY},
-                                               {NULL, 0}};
-static const struct word audio_words[] = {{"auto", CONFIG_AUDIO_AUTO}, {"off", CONFIG_AUDIO_OFF}, {NULL, 0}};
-static const struct word input_words[] = {{"auto", CONFIG_INPUT_AUTO},
-                                          {"uinput", CONFIG_INPUT_UINPUT},
-                                          {"xtest", CONFIG_INPUT_XTEST},
-                                          {"off", CONFIG_INPUT_OFF},
-                                          {NULL, 0}};
-static const struct word web_words[] = {
-    {"loopback", WEB_ALLOW_LOOPBACK}, {"lan", WEB_ALLOW_LAN}, {"any", WEB_ALLOW_ANY}, {NULL, 0}};
-static const struct word identity_words[] = {
-    {"auto", CONFIG_IDENTITY_AUTO}, {"fixed", CONFIG_IDENTITY_FIXED}, {NULL, 0}};
-static const struct word log_words[] = {{"error", LOG_LEVEL_ERROR},
-                                        {"warn", LOG_LEVEL_WARN},
-                                        {"info", LOG_LEVEL_INFO},
-                                        {"debug", LOG_LEVEL_DEBUG},
-                                        {NULL, 0}};
 
 struct key {
     const char *name;
-    bool (*take)(const struct key *key, const char *value, struct config *config);
-    size_t at;    /* offset in struct config */
-    int min, max; /* numbers; texts: shortest and longest */
-    const struct word *words;
-    const char *expected; /* NULL: made from the above */
+    enum kind kind;
+    size_t offset;
+    int min, max;
+    const char *const *words; /* NULL-terminated; of a KIND_TEXT: the only ones that are taken */
 };
 
-static bool take_number(const struct key *key, const char *value, struct config *config)
-{
-    int64_t number;
-    if (!text_parse_i64(value, strlen(value), key->min, key->max, &number))
-        return false;
-    *(int *)(void *)((char *)config + key->at) = (int)number;
-    return true;
-}
+static const char *const encoder_words[] = {"auto", "x264", "nvenc", "vaapi", NULL};
+static const char *const encryption_words[] = {"off", "opportunistic", "mandatory", NULL};
+static const char *const allow_words[] = {"loopback", "lan", "any", NULL};
+static const char *const level_words[] = {"error", "warn", "info", "debug", NULL};
+static const char *const identity_words[] = {"auto", "fixed", NULL};
+static const char *const match_words[] = {"virtual", "client", "always", "never", NULL};
+static const char *const audio_words[] = {"auto", "off", NULL};
+static const char *const input_words[] = {"auto", "uinput", "xtest", "off", NULL};
 
-static bool take_word(const struct key *key, const char *value, struct config *config)
-{
-    for (const struct word *word = key->words; word->text; word++) {
-        if (!strcmp(word->text, value)) {
-            *(int *)(void *)((char *)config + key->at) = word->value; /* enums of ours are as large as int */
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool is_printable(const char *text)
-{
-    for (; *text; text++) {
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            return false;
-    }
-    return true;
-}
-
-static bool take_text(const struct key *key, const char *value, struct config *config)
-{
-    size_t length = strlen(value);
-    if (length < (size_t)key->min || length > (size_t)key->max || !is_printable(value))
-        return false;
-    memcpy((char *)config + key->at, value, length + 1);
-    return true;
-}
-
-static bool take_path(const struct key *key, const char *value, struct config *config)
-{
-    return value[0] == '/' && take_text(key, value, config);
-}
-
-static bool take_address(const struct key *key, const char *value, struct config *config)
-{
-    struct in_addr address;
-    return inet_pton(AF_INET, value, &address) == 1 && take_text(key, value, config);
-}
-
-static bool take_display(const struct key *key, const char *value, struct config *config)
-{
-    bool number = value[0] == ':' && value[1] && strspn(value + 1, "0123456789.") == strlen(value + 1);
-    return (number || !strcmp(value, "auto") || !strcmp(value, "none")) && take_text(key, value, config);
-}
-
-static bool take_backend(const struct key *key, const char *value, struct config *config)
-{
-    bool word = strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789_-") == strlen(value);
-    return word && take_text(key, value, config); /* which ones were built in is known where they are listed */
-}
-
-static bool take_size(const struct key *key, const char *value, struct config *config)
-{
-    int64_t width = 0, height = 0;
-    const char *cross = strchr(value, 'x');
-    if (*value && (!cross || !text_parse_i64(value, (size_t)(cross - value), key->min, key->max, &width) ||
-                   !text_parse_i64(cross + 1, strlen(cross + 1), key->min, key->max, &height)))
-        return false;
-    config->virtual_width = (int)width;
-    config->virtual_height = (int)height;
-    return true;
-}
-
-#define AT(member) offsetof(struct config, member)
-enum { TEXT = CONFIG_TEXT_MAX - 1, PATH = CONFIG_PATH_MAX - 64 /* room for the files' names */ };
+#define FIELD(member) offsetof(struct config, member)
+#define SIZE(member)  ((int)sizeof(((struct config *)0)->member))
 
 static const struct key keys[] = {
-    {"port", take_number, AT(port), CONFIG_PORT_MIN, CONFIG_PORT_MAX, NULL, NULL},
-    {"bind", take_address, AT(bind), 1, TEXT, NULL, "an IPv4 address, 0.0.0.0 for all"},
-    {"name", take_text, AT(name), 0, 63, NULL, "up to 63 bytes of text, empty for the host name"},
-    {"state_dir", take_path, AT(state_dir), 1, PATH, NULL, "a full path"},
-    {"display", take_display, AT(display), 1, TEXT, NULL, "auto, :N or none"},
-    {"output", take_text, AT(output), 1, TEXT, NULL, "auto, the name of an output, or all"},
-    {"virtual_display", take_size, 0, 64, 16384, NULL, "a size such as 2560x1440, or nothing"},
-    {"match_mode", take_word, AT(match_mode), 0, 0, match_words, NULL},
-    {"encoder", take_backend, AT(encoder), 1, TEXT, NULL, "auto or the name of an encoder, such as x264"},
-    {"audio", take_word, AT(audio), 0, 0, audio_words, NULL},
-    {"input", take_word, AT(input), 0, 0, input_words, NULL},
-    {"bitrate_max_kbps", take_number, AT(bitrate_max_kbps), 0, 1000000, NULL, NULL},
-    {"fec_percent", take_number, AT(fec_percent), 0, 255, NULL, NULL},
-    {"idle_fps", take_number, AT(idle_fps), 1, 240, NULL, NULL},
-    {"video_encryption", take_word, AT(video_encryption), 0, 0, encryption_words, NULL},
-    {"video_encryption_wan", take_word, AT(video_encryption_wan), 0, 0, encryption_words, NULL},
-    {"web_allow", take_word, AT(web_allow), 0, 0, web_words, NULL},
-    {"identity", take_word, AT(identity), 0, 0, identity_words, NULL},
-    {"log_level", take_word, AT(log_level), 0, 0, log_words, NULL},
+    {"port", KIND_NUMBER, FIELD(port), CONFIG_PORT_MIN, CONFIG_PORT_MAX, NULL},
+    {"bind", KIND_BIND, FIELD(bind), 0, SIZE(bind), NULL},
+    {"name", KIND_TEXT, FIELD(name), 0, SIZE(name), NULL},
+    {"state_dir", KIND_TEXT, FIELD(state_dir), 0, SIZE(state_dir), NULL},
+    {"display", KIND_DISPLAY, FIELD(display), 0, SIZE(display), NULL},
+    {"output", KIND_TEXT, FIELD(output), 0, SIZE(output), NULL},
+    {"virtual_display", KIND_SIZE, FIELD(virtual_width), 64, 8192, NULL},
+    {"match_mode", KIND_WORD, FIELD(match_mode), 0, 0, match_words},
+    {"encoder", KIND_TEXT, FIELD(encoder), 0, SIZE(encoder), encoder_words},
+    {"audio", KIND_WORD, FIELD(audio), 0, 0, audio_words},
+    {"input", KIND_WORD, FIELD(input), 0, 0, input_words},
+    {"bitrate_max_kbps", KIND_NUMBER, FIELD(bitrate_max_kbps), 0, 800000, NULL},
+    {"fec_percent", KIND_NUMBER, FIELD(fec_percent), 0, 255, NULL},
+    {"idle_fps", KIND_NUMBER, FIELD(idle_fps), 0, 60, NULL},
+    {"video_encryption", KIND_WORD, FIELD(video_encryption), 0, 0, encryption_words},
+    {"video_encryption_wan", KIND_WORD, FIELD(video_encryption_wan), 0, 0, encryption_words},
+    {"web_allow", KIND_WORD, FIELD(web_allow), 0, 0, allow_words},
+    {"identity", KIND_WORD, FIELD(identity), 0, 0, identity_words},
+    {"log_level", KIND_WORD, FIELD(log_level), 0, 0, level_words},
 };
-enum { KEY_COUNT = sizeof(keys) / sizeof(*keys) };
+enum { KEY_COUNT = sizeof(keys) / sizeof(keys[0]) };
 
-static const struct key *find_key(const char *name)
+static bool is_service(void)
 {
-    for (int i = 0; i < KEY_COUNT; i++) {
-        if (!strcmp(keys[i].name, name))
-            return &keys[i];
-    }
-    return NULL;
+    return geteuid() == 0;
 }
 
-static void describe(const struct key *key, char *text, size_t size)
+/* $variable/earthshine, or $HOME/fallback/earthshine. */
+static bool user_folder(const char *variable, const char *fallback, char *ret_path, size_t capacity)
 {
-    if (key->expected) {
-        snprintf(text, size, "%s", key->expected);
-    } else if (!key->words) {
-        snprintf(text, size, "a number from %d to %d", key->min, key->max);
-    } else {
-        size_t at = 0;
-        for (const struct word *word = key->words; word->text && at < size; word++) {
-            const char *between = word == key->words ? "" : word[1].text ? ", " : " or ";
-            at += (size_t)snprintf(text + at, size - at, "%s%s", between, word->text);
-        }
-    }
+    const char *base = getenv(variable), *home = getenv("HOME");
+    int length = -1;
+    if (base && base[0] == '/') /* relative ones are to be ignored */
+        length = snprintf(ret_path, capacity, "%s/earthshine", base);
+    else if (home && home[0] == '/')
+        length = snprintf(ret_path, capacity, "%s/%s/earthshine", home, fallback);
+    return length > 0 && (size_t)length < capacity;
 }
 
-/* `where`: "file:line" or "--set". */
-static bool take(struct config *config, const char *where, const char *name, const char *value, char *ret_error)
+bool config_default_path(char ret_path[CONFIG_PATH_MAX])
 {
-    const struct key *key = find_key(name);
-    char expected[128];
-    if (!key) {
-        size_t at =
-            (size_t)snprintf(ret_error, CONFIG_ERROR_MAX, "%.900s: unknown key '%.64s'; expected one of", where, name);
-        for (int i = 0; i < KEY_COUNT && at < CONFIG_ERROR_MAX; i++)
-            at += (size_t)snprintf(ret_error + at, CONFIG_ERROR_MAX - at, " %s", keys[i].name);
+    char folder[CONFIG_PATH_MAX - 32];
+    if (is_service())
+        text_copy(folder, sizeof(folder), "/etc/earthshine");
+    else if (!user_folder("XDG_CONFIG_HOME", ".config", folder, sizeof(folder)))
         return false;
-    }
-    if (key->take(key, value, config))
-        return true;
-    describe(key, expected, sizeof(expected));
-    snprintf(ret_error, CONFIG_ERROR_MAX, "%.900s: bad value '%.64s' for '%s'; expected %s", where, value, name,
-             expected);
-    return false;
+    snprintf(ret_path, CONFIG_PATH_MAX, "%s/earthshine.conf", folder);
+    return true;
 }
 
 void config_init(struct config *ret_config)
 {
     *ret_config = (struct config){
         .port = 47989,
-        .match_mode = CONFIG_MATCH_VIRTUAL,
+        .bind = "0.0.0.0",
+        .display = "auto",
+        .output = "auto",
+        .encoder = "auto",
         .fec_percent = 20,
         .idle_fps = 1,
         .video_encryption = CONFIG_ENCRYPTION_OPPORTUNISTIC,
@@ -210,126 +109,218 @@ void config_init(struct config *ret_config)
         .web_allow = WEB_ALLOW_LAN,
         .log_level = LOG_LEVEL_INFO,
     };
-    text_copy(ret_config->bind, CONFIG_TEXT_MAX, "0.0.0.0");
-    text_copy(ret_config->display, CONFIG_TEXT_MAX, "auto");
-    text_copy(ret_config->output, CONFIG_TEXT_MAX, "auto");
-    text_copy(ret_config->encoder, CONFIG_TEXT_MAX, "auto");
-    const char *folder = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-    int length = 0;
-    if (geteuid() == 0)
-        length = snprintf(ret_config->state_dir, CONFIG_PATH_MAX, "/var/lib/earthshine");
-    else if (folder && folder[0] == '/')
-        length = snprintf(ret_config->state_dir, CONFIG_PATH_MAX, "%s/earthshine", folder);
-    else if (home && home[0] == '/')
-        length = snprintf(ret_config->state_dir, CONFIG_PATH_MAX, "%s/.local/state/earthshine", home);
-    if (length > PATH)
+    if (is_service())
+        text_copy(ret_config->state_dir, sizeof(ret_config->state_dir), "/var/lib/earthshine");
+    else if (!user_folder("XDG_STATE_HOME", ".local/state", ret_config->state_dir, sizeof(ret_config->state_dir)))
         ret_config->state_dir[0] = 0;
 }
 
-bool config_default_path(char ret_path[CONFIG_PATH_MAX])
+bool config_check(const struct config *config, char ret_error[CONFIG_ERROR_MAX])
 {
-    const char *folder = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-    int length = 0;
-    if (geteuid() == 0)
-        length = snprintf(ret_path, CONFIG_PATH_MAX, "/etc/earthshine/earthshine.conf");
-    else if (folder && folder[0] == '/')
-        length = snprintf(ret_path, CONFIG_PATH_MAX, "%s/earthshine/earthshine.conf", folder);
-    else if (home && home[0] == '/')
-        length = snprintf(ret_path, CONFIG_PATH_MAX, "%s/.config/earthshine/earthshine.conf", home);
-    return length > 0 && length < CONFIG_PATH_MAX;
+    if (config->state_dir[0] == '/')
+        return true;
+    snprintf(ret_error, CONFIG_ERROR_MAX,
+             config->state_dir[0] ? "state_dir = %.200s: expected a path from /"
+                                  : "neither HOME nor XDG_STATE_HOME is set%.0s; say where to keep the state: --set "
+                                    "state_dir=FOLDER",
+             config->state_dir);
+    return false;
 }
 
-/* inih calls on_line() per setting but does not tell the line: the reader counts them. */
-struct parser {
-    const char *name, *at, *end;
-    int line;
-    bool too_long, odd;
-    struct config config;
-    unsigned seen; /* bit per key */
-    char *error;
-};
+/* --- one value --- */
 
-static char *read_line(char *buffer, int size, void *stream)
+static int find_word(const char *const *words, const char *value)
 {
-    struct parser *parser = stream;
-    if (parser->at == parser->end || parser->error[0]) /* inih itself would go on */
-        return NULL;
-    const char *stop = memchr(parser->at, '\n', (size_t)(parser->end - parser->at));
-    size_t length = (size_t)((stop ? stop + 1 : parser->end) - parser->at);
-    parser->line++;
-    parser->too_long = length >= (size_t)size;
-    parser->odd = memchr(parser->at, 0, length);
-    if (parser->too_long || parser->odd)
-        return NULL;
-    memcpy(buffer, parser->at, length);
-    buffer[length] = 0;
-    parser->at += length;
-    return buffer;
-}
-
-static int on_line(void *user, const char *section, const char *name, const char *value)
-{
-    struct parser *parser = user;
-    char where[CONFIG_ERROR_MAX];
-    snprintf(where, sizeof(where), "%.880s:%d", parser->name, parser->line);
-    if (*section) {
-        snprintf(parser->error, CONFIG_ERROR_MAX,
-                 "%.900s: below a section [%.32s]; expected key = value without sections", where, section);
-        return 0;
+    for (int i = 0; words[i]; i++) {
+        if (!strcmp(words[i], value))
+            return i;
     }
-    const struct key *key = find_key(name);
-    unsigned bit = key ? 1u << (key - keys) : 0;
-    if (parser->seen & bit) {
-        snprintf(parser->error, CONFIG_ERROR_MAX, "%.900s: key '%s' a second time; expected each key once", where,
-                 name);
-        return 0;
-    }
-    parser->seen |= bit;
-    return take(&parser->config, where, name, value, parser->error);
+    return -1;
 }
 
-bool config_parse(struct config *config, const char *name, const char *text, size_t size,
-                  char ret_error[CONFIG_ERROR_MAX])
+static bool is_display(const char *value)
 {
-    struct parser parser = {.name = name, .at = text, .end = text + size, .config = *config, .error = ret_error};
-    ret_error[0] = 0;
-    int result = size ? ini_parse_stream(read_line, &parser, on_line, &parser) : 0;
-    if (parser.too_long)
-        snprintf(ret_error, CONFIG_ERROR_MAX, "%.900s:%d: line too long; expected key = value", name, parser.line);
-    else if (parser.odd)
-        snprintf(ret_error, CONFIG_ERROR_MAX, "%.900s:%d: a zero byte; expected key = value", name, parser.line);
-    else if (result != 0 && !ret_error[0])
-        snprintf(ret_error, CONFIG_ERROR_MAX, "%.900s:%d: not understood; expected key = value", name,
-                 result > 0 ? result : parser.line);
-    if (ret_error[0] || result != 0)
+    if (!strcmp(value, "auto") || !strcmp(value, "none"))
+        return true;
+    size_t digits = value[0] == ':' ? strspn(value + 1, "0123456789") : 0;
+    const char *rest = value + 1 + digits;
+    return digits && digits <= 5 && (!*rest || (*rest == '.' && rest[1] && !rest[1 + strspn(rest + 1, "0123456789")]));
+}
+
+/* "2560x1440" or nothing. */
+static bool set_size(int ret_size[2], const char *value, int min, int max)
+{
+    const char *x = strchr(value, 'x');
+    int64_t width = 0, height = 0;
+    if (*value && (!x || !text_parse_i64(value, (size_t)(x - value), min, max, &width) ||
+                   !text_parse_i64(x + 1, strlen(x + 1), min, max, &height)))
         return false;
-    *config = parser.config;
+    ret_size[0] = (int)width;
+    ret_size[1] = (int)height;
     return true;
 }
 
-bool config_set(struct config *config, const char *assignment, char ret_error[CONFIG_ERROR_MAX])
+static bool set_value(struct config *self, const struct key *key, const char *value)
 {
-    const char *equals = strchr(assignment, '=');
+    char *field = (char *)self + key->offset;
+    int64_t number;
+    switch (key->kind) {
+    case KIND_NUMBER:
+        if (!text_parse_i64(value, strlen(value), key->min, key->max, &number))
+            return false;
+        *(int *)(void *)field = (int)number;
+        return true;
+    case KIND_WORD:
+        if (find_word(key->words, value) < 0)
+            return false;
+        *(int *)(void *)field = find_word(key->words, value);
+        return true;
+    case KIND_BIND:
+        if (!address_parse(value, 0, &(struct address){0}))
+            return false;
+        break;
+    case KIND_SIZE:
+        return set_size((int *)(void *)field, value, key->min, key->max);
+    case KIND_DISPLAY:
+        if (!is_display(value))
+            return false;
+        break;
+    case KIND_TEXT:
+        if (!value[0] || (key->words && find_word(key->words, value) < 0))
+            return false;
+        break;
+    }
+    return strlen(value) < (size_t)key->max && text_copy(field, (size_t)key->max, value);
+}
+
+static void say_expected(const struct key *key, struct byte_writer *out)
+{
+    if (key->words) {
+        byte_writer_printf(out, "one of");
+        for (int i = 0; key->words[i]; i++)
+            byte_writer_printf(out, " %s", key->words[i]);
+    } else if (key->kind == KIND_NUMBER) {
+        byte_writer_printf(out, "a number from %d to %d", key->min, key->max);
+    } else if (key->kind == KIND_BIND) {
+        byte_writer_printf(out, "an IPv4 address of this machine, or 0.0.0.0 for all");
+    } else if (key->kind == KIND_SIZE) {
+        byte_writer_printf(out, "WIDTHxHEIGHT, each from %d to %d, or nothing", key->min, key->max);
+    } else if (key->kind == KIND_DISPLAY) {
+        byte_writer_printf(out, "auto, none, or an X display such as :0");
+    } else {
+        byte_writer_printf(out, "a text of 1 to %d bytes", key->max - 1);
+    }
+}
+
+/* `where`: "file:line: " or "--set: ". */
+static bool assign(struct config *self, const char *where, const char *name, const char *value,
+                   char ret_error[CONFIG_ERROR_MAX])
+{
+    struct byte_writer out;
+    byte_writer_init(&out, ret_error, CONFIG_ERROR_MAX);
+    for (int i = 0; i < KEY_COUNT; i++) {
+        if (strcmp(keys[i].name, name) != 0)
+            continue;
+        if (set_value(self, &keys[i], value))
+            return true;
+        byte_writer_printf(&out, "%s%s = %.64s: expected ", where, name, value);
+        say_expected(&keys[i], &out);
+        return false;
+    }
+    byte_writer_printf(&out, "%sunknown key \"%.64s\"; there are", where, name);
+    for (int i = 0; i < KEY_COUNT; i++)
+        byte_writer_printf(&out, " %s", keys[i].name);
+    return false;
+}
+
+bool config_set(struct config *self, const char *assignment, char ret_error[CONFIG_ERROR_MAX])
+{
     char name[64];
-    if (!equals || (size_t)(equals - assignment) >= sizeof(name)) {
+    const char *equals = strchr(assignment, '=');
+    if (!equals || equals == assignment || (size_t)(equals - assignment) >= sizeof(name)) {
         snprintf(ret_error, CONFIG_ERROR_MAX, "--set %.64s: expected key=value", assignment);
         return false;
     }
     memcpy(name, assignment, (size_t)(equals - assignment));
     name[equals - assignment] = 0;
-    return take(config, "--set", name, equals + 1, ret_error);
+    return assign(self, "--set: ", name, equals + 1, ret_error);
+}
+
+/* --- a file --- */
+
+struct reading {
+    struct config *config;
+    const char *name, *rest, *end;
+    int line;
+    char *error; /* of the first bad line; empty: none yet */
+};
+
+/* Hands inih one line; counts them, as Debian's inih does not tell its handler. */
+static char *next_line(char *ret_line, int capacity, void *stream)
+{
+    struct reading *reading = stream;
+    size_t left = (size_t)(reading->end - reading->rest);
+    if (!left || reading->error[0])
+        return NULL;
+    const char *newline = memchr(reading->rest, '\n', left);
+    size_t length = newline ? (size_t)(newline - reading->rest) : left;
+    reading->line++;
+    if (length + 2 > (size_t)capacity) {
+        snprintf(reading->error, CONFIG_ERROR_MAX, "%.200s:%d: the line is longer than %d bytes", reading->name,
+                 reading->line, capacity - 2);
+        return NULL;
+    }
+    memcpy(ret_line, reading->rest, length);
+    ret_line[length] = '\n';
+    ret_line[length + 1] = 0;
+    reading->rest += length + (newline != NULL);
+    return ret_line;
+}
+
+static int take_value(void *arg, const char *section, const char *name, const char *value)
+{
+    struct reading *reading = arg;
+    char where[256];
+    if (reading->error[0])
+        return 1;
+    snprintf(where, sizeof(where), "%.200s:%d: ", reading->name, reading->line);
+    if (section[0])
+        snprintf(reading->error, CONFIG_ERROR_MAX, "%ssections such as [%.64s] are not known to this version", where,
+                 section);
+    else
+        assign(reading->config, where, name, value, reading->error);
+    return 1;
+}
+
+bool config_parse(struct config *config, const char *name, const char *text, size_t size,
+                  char ret_error[CONFIG_ERROR_MAX])
+{
+    struct config changed = *config;
+    ret_error[0] = 0;
+    if (memchr(text, 0, size)) {
+        snprintf(ret_error, CONFIG_ERROR_MAX, "%.200s: is not a text file", name);
+        return false;
+    }
+    struct reading reading = {.config = &changed, .name = name, .rest = text, .end = text + size, .error = ret_error};
+    int bad_line = ini_parse_stream(next_line, &reading, take_value, &reading);
+    if (bad_line && !ret_error[0])
+        snprintf(ret_error, CONFIG_ERROR_MAX, "%.200s:%d: expected key = value, or a comment after #", name, bad_line);
+    if (ret_error[0])
+        return false;
+    *config = changed;
+    return true;
 }
 
 bool config_read(struct config *config, const char *path, bool must_exist, char ret_error[CONFIG_ERROR_MAX])
 {
-    char *text = NULL;
-    size_t size = 0;
-    switch (file_read(path, FILE_MAX, &text, &size)) {
+    char *text;
+    size_t size;
+    switch (file_read(path, FILE_MAX_BYTES, &text, &size)) {
     case FILE_MISSING:
-        snprintf(ret_error, CONFIG_ERROR_MAX, "%.900s: no such file", path);
+        snprintf(ret_error, CONFIG_ERROR_MAX, "there is no file %.400s", path);
         return !must_exist;
     case FILE_FAILED:
-        snprintf(ret_error, CONFIG_ERROR_MAX, "%.900s: cannot be read", path);
+        snprintf(ret_error, CONFIG_ERROR_MAX, "%.400s cannot be read", path);
         return false;
     case FILE_OK:
         break;
@@ -337,12 +328,4 @@ bool config_read(struct config *config, const char *path, bool must_exist, char 
     bool good = config_parse(config, path, text, size, ret_error);
     free(text);
     return good;
-}
-
-bool config_check(const struct config *config, char ret_error[CONFIG_ERROR_MAX])
-{
-    if (config->state_dir[0])
-        return true;
-    snprintf(ret_error, CONFIG_ERROR_MAX, "state_dir is not set and there is no home folder; expected a full path");
-    return false;
 }
