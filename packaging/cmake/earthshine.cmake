@@ -26,6 +26,10 @@ if(EARTHSHINE_SANITIZE)
     add_link_options(-fsanitize=${EARTHSHINE_SANITIZE})
 endif()
 
+if(EARTHSHINE_FUZZ)
+    add_compile_options(-fsanitize=fuzzer-no-link) # the libraries' branches are what the fuzzers look for
+endif()
+
 # earthshine_find(PART module...): sets HAVE_PART and, when found, the target PkgConfig::PART.
 function(earthshine_find part)
     set(have OFF)
