@@ -236,6 +236,7 @@ static bool x11_fetch(struct source *base, int64_t now_ns, struct source_picture
     int64_t until_ns = now_ns + X11_REPLY_LIMIT_NS;
     struct region damage = {.count = 0};
     bool resized = self->all_new;
+    struct x11_cursor_question question = x11_cursor_ask(self);
     enum x11_reply result = X11_REPLY_ERROR;
     for (int attempt = 0; attempt < 4 && result == X11_REPLY_ERROR; attempt++) {
         result = try_fetch(self, until_ns, &damage, &resized);
@@ -247,7 +248,7 @@ static bool x11_fetch(struct source *base, int64_t now_ns, struct source_picture
     if (result == X11_REPLY_ERROR)
         snprintf(base->sentence, sizeof(base->sentence), "The X server %s does not let its screen be read.",
                  self->display);
-    if (result != X11_REPLY_OK || !x11_cursor_update(self, until_ns, &damage))
+    if (result != X11_REPLY_OK || !x11_cursor_take(self, &question, until_ns, &damage))
         return false;
     int width = self->area.width, height = self->area.height;
     region_clip(&damage, (struct rect){0, 0, width, height});

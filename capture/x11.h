@@ -67,6 +67,12 @@ bool x11_choose_area(struct x11_source *self, int64_t until_ns);
 bool x11_shm_attach(struct x11_source *self, size_t size_bytes, bool want_fd);
 void x11_shm_detach(struct x11_source *self);
 
-/* Both return what became damaged, in the captured area. */
-bool x11_cursor_update(struct x11_source *self, int64_t until_ns, struct region *ret_damage);
+struct x11_cursor_question {
+    unsigned place, shape; /* sequence numbers */
+    bool has_shape;
+};
+struct x11_cursor_question x11_cursor_ask(struct x11_source *self);
+/* The answers. Adds what they damage in the captured area; false: sentence set. */
+bool x11_cursor_take(struct x11_source *self, const struct x11_cursor_question *question, int64_t until_ns,
+                     struct region *ret_damage);
 void x11_cursor_probe(struct x11_source *self, int64_t now_ns);

@@ -106,7 +106,8 @@ static int64_t next_deadline(struct stream *self)
 static void schedule_repeat(struct stream *self, int64_t from_ns)
 {
     int idle_fps = self->config.idle_fps;
-    int64_t delay_ns = self->interval_ns;
+    /* The first one leaves room for a moving picture that comes a little late. */
+    int64_t delay_ns = self->repeats_done ? self->interval_ns : self->interval_ns * 3 / 2;
     int64_t idle_ns = idle_fps ? CLOCK_SECOND_NS / idle_fps : INT64_MAX;
     if (self->repeats_done >= 2) {
         int doublings = self->repeats_done - 1;
