@@ -472,11 +472,29 @@ static void a_wake_ends_a_wait_and_taken_frames_outlive_all(void **state)
     frame_unref(watcher.frame);
 }
 
+static void print_pointer_times(struct xvfb_rig *rig, struct watcher *watcher, bool warp)
+{
+    int64_t sum_ns = 0, worst_ns = 0;
+    for (int i = 0; i < 50; i++) {
+        clock_sleep_until_ns(clock_now_ns() + 1300 * CLOCK_MS_NS * warp + 37 * CLOCK_MS_NS);
+        int64_t start = clock_now_ns();
+        warp ? xvfb_rig_warp(rig, 100 + 5 * i, 100) : xvfb_rig_move(rig, 100 + 5 * i, 200);
+        assert_true(next(watcher, WAIT_MS));
+        int64_t took = clock_now_ns() - start;
+        sum_ns += took;
+        worst_ns = took > worst_ns ? took : worst_ns;
+        i += warp * 4;
+    }
+    printf("pointer %s to picture: mean %d us, worst %d us\n", warp ? "warp after a pause" : "motion",
+           (int)(sum_ns / CLOCK_US_NS / (warp ? 10 : 50)), (int)(worst_ns / CLOCK_US_NS));
+}
+
 static int print_times(void)
 {
     struct xvfb_rig rig;
     struct stats_summary fetch, convert;
     xvfb_rig_start(&rig, -1, 2560, 1440);
+    xvfb_rig_set_cursor(&rig, 0xffff, 0, 0);
     struct display *display = make_display(rig.name);
     static const struct rect areas[] = {{500, 500, 20, 20}, {500, 200, 1000, 800}, {0, 0, 2560, 1440}};
     for (int scaled = 0; scaled < 2; scaled++) {
@@ -495,6 +513,8 @@ static int print_times(void)
             printf("%dx%d to %dp: fetch p50 %u p99 %u us, convert p50 %u p99 %u us\n", areas[i].width, areas[i].height,
                    scaled ? 1080 : 1440, fetch.p50_us, fetch.p99_us, convert.p50_us, convert.p99_us);
         }
+        settle(&rig, &watcher);
+        print_pointer_times(&rig, &watcher, scaled == 1);
         unwatch(&watcher);
     }
     display_destroy(display);
