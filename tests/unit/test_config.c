@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/config.h"
+
+#include "base/file.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+static char error[CONFIG_ERROR_MAX];
+
+static bool parse(struct config *config, const char *text)
+{
+    return config_parse(config, "test.conf", text, strlen(text), error);
+}
+
+static void a_file_sets_values_and_the_command_line_overrides(void **state)
+{
+    (void)state;
+    struct config config;
+    config_init(&config);
+    assert_int_equal(config.port, 47989);
+    assert_true(parse(&config, "# comment\nport = 50000\n\nname=desk 7\nvirtual_display = 2560x1440\nweb_allow = "
+                               "loopback\nlog_level = debug\nidentity = fixed\nvideo_encryption_wan=mandatory"));
+    assert_int_equal(config.port, 50000);
+    assert_string_equal(config.name, "desk 7");
+    assert_int_equal(config.virtual_width, 2560);
+    assert_int_equal(config.virtual_height, 1440);
+    assert_int_equal(config.web_allow, WEB_ALLOW_LOOPBACK);
+    assert_int_equal(config.log_level, LOG_LEVEL_DEBUG);
+    assert_int_equal(config.identity, CONFIG_IDENTITY_FIXED);
+    assert_int_equal(config.video_encryption_wan, CONFIG_ENCRYPTION_MANDATORY);
+    assert_true(config_set(&config, "port=50001", error));
+    assert_int_equal(config.port, 50001);
+    assert_true(config_set(&config, "display=:1", error));
+    assert_string_equal(config.display, ":1");
+}
+
+static void mistakes_are_told_with_their_line_and_change_nothing(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *place;
+    } bad[] = {
+        {"port = 50000\nports = 1\n", "test.conf:2"},
+        {"port = 80\n", "test.conf:1"},
+        {"\n\nport = 65515", "test.conf:3"},
+        {"port = 5000x", "test.conf:1"},
+        {"port =", "test.conf:1"},
+        {"bind = localhost", "test.conf:1"},
+        {"#\nfec_percent = 256", "test.conf:2"},
+        {"display = 0", "test.conf:1"},
+        {"virtual_display = 2560", "test.conf:1"},
+        {"match_mode = sometimes", "test.conf:1"},
+        {"encoder = foo", "test.conf:1"},
+        {"video_encryption = yes", "test.conf:1"},
+        {"web_allow = wan", "test.conf:1"},
+        {"log_level = loud", "test.conf:1"},
+        {"audio = on", "test.conf:1"},
+        {"input = on", "test.conf:1"},
+        {"identity = clone", "test.conf:1"},
+        {"nonsense", "test.conf:1"},
+        {"[section]\nport = 50000", "test.conf:2"},
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        struct config config, before;
+        config_init(&config);
+        before = config;
+        error[0] = 0;
+        if (parse(&config, bad[i].text) || !strstr(error, bad[i].place))
+            fail_msg("%s: %s", bad[i].text, error);
+        assert_memory_equal(&config, &before, sizeof(config));
+    }
+}
+
+static void mistakes_on_the_command_line_are_told(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"port", "=1", "port=", "unknown=1", "port=1", "encoder="};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        struct config config;
+        config_init(&config);
+        error[0] = 0;
+        assert_false(config_set(&config, bad[i], error));
+        assert_non_null(strstr(error, "--set"));
+    }
+}
+
+static void odd_files_are_refused(void **state)
+{
+    (void)state;
+    struct config config;
+    config_init(&config);
+    assert_false(config_parse(&config, "x", "port = 50000\0\n", 14, error));
+    char *text = malloc(4000);
+    memset(text, 'a', 4000);
+    assert_false(config_parse(&config, "x", text, 4000, error));
+    free(text);
+    assert_int_equal(config.port, 47989);
+    assert_true(config_parse(&config, "x", "", 0, error));
+}
+
+static void a_missing_file_matters_only_when_it_was_named(void **state)
+{
+    (void)state;
+    struct config config;
+    config_init(&config);
+    assert_true(config_read(&config, "/nonexistent/earthshine.conf", false, error));
+    assert_false(config_read(&config, "/nonexistent/earthshine.conf", true, error));
+    assert_non_null(strstr(error, "/nonexistent/earthshine.conf"));
+}
+
+/* Every line "#key = value" of the example, taken as it stands there, is a known key with a good value. */
+static void the_example_file_is_right(void **state)
+{
+    (void)state;
+    char *text = NULL, assignment[256];
+    size_t size = 0;
+    int keys = 0;
+    struct config config;
+    config_init(&config);
+    assert_int_equal(file_read(VECTORS_DIR "/../../packaging/earthshine.conf", 65536, &text, &size), FILE_OK);
+    assert_true(config_parse(&config, "example", text, size, error));
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+        char key[64], value[128] = "";
+        if (line[0] != '#' || line[1] == ' ' || sscanf(line, "#%63[a-z_] = %127[^\n]", key, value) < 1)
+            continue;
+        snprintf(assignment, sizeof(assignment), "%s=%s", key, value);
+        if (!config_set(&config, assignment, error))
+            fail_msg("%s", error);
+        keys++;
+    }
+    assert_int_equal(keys, 19);
+    free(text);
+}
+
+static void without_a_home_the_state_folder_must_be_given(void **state)
+{
+    (void)state;
+    struct config config;
+    config_init(&config);
+    config.state_dir[0] = 0;
+    assert_false(config_check(&config, error));
+    assert_true(config_set(&config, "state_dir=/srv/earthshine", error));
+    assert_true(config_check(&config, error));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_file_sets_values_and_the_command_line_overrides),
+        cmocka_unit_test(mistakes_are_told_with_their_line_and_change_nothing),
+        cmocka_unit_test(mistakes_on_the_command_line_are_told),
+        cmocka_unit_test(odd_files_are_refused),
+        cmocka_unit_test(a_missing_file_matters_only_when_it_was_named),
+        cmocka_unit_test(the_example_file_is_right),
+        cmocka_unit_test(without_a_home_the_state_folder_must_be_given),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
