@@ -513,6 +513,7 @@ static int print_times(void)
             printf("%dx%d to %dp: fetch p50 %u p99 %u us, convert p50 %u p99 %u us\n", areas[i].width, areas[i].height,
                    scaled ? 1080 : 1440, fetch.p50_us, fetch.p99_us, convert.p50_us, convert.p99_us);
         }
+        xvfb_rig_fill(&rig, (struct rect){0, 0, 9, 9}, 0x777777); /* the last frame was given back: one more */
         settle(&rig, &watcher);
         print_pointer_times(&rig, &watcher, scaled == 1);
         unwatch(&watcher);
