@@ -259,12 +259,14 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 static bool let_in(struct rtsp_server *self, const struct address *peer)
 {
     unsigned same = 0;
-    struct connection *idle = NULL, *unexpected = NULL; /* the oldest of each kind */
+    struct connection *idle = NULL, *answered = NULL, *unexpected = NULL; /* the oldest of each kind */
     for (struct connection *c = self->oldest; c; c = c->next) {
         if (address_same_ip(&c->peer, peer)) {
             same++;
             if (!idle && c->stage == STAGE_READ)
                 idle = c;
+            if (!answered && c->stage == STAGE_DRAIN)
+                answered = c;
         }
         if (!unexpected && !self->config.expects(self->config.ctx, &c->peer))
             unexpected = c;
@@ -272,7 +274,7 @@ static bool let_in(struct rtsp_server *self, const struct address *peer)
     if (same < PER_ADDRESS_MAX && self->counters.open < CONNECTIONS_MAX)
         return true;
     /* whoever holds connections open must not keep out a real client behind the same address */
-    struct connection *victim = same >= PER_ADDRESS_MAX ? idle : unexpected;
+    struct connection *victim = same < PER_ADDRESS_MAX ? unexpected : idle ? idle : answered;
     if (!victim)
         return false;
     self->counters.evicted++;

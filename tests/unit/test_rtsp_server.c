@@ -287,6 +287,23 @@ static void the_fifth_connection_of_an_address_replaces_its_oldest(void **state)
         close(fds[i]);
 }
 
+static void answered_connections_that_stay_open_give_way_too(void **state)
+{
+    struct rig *rig = *state;
+    int fds[5];
+    char text[64];
+    for (int i = 0; i < 5; i++) {
+        fds[i] = dial(rig, 9);
+        assert_int_equal(send(fds[i], options, strlen(options), 0), strlen(options));
+        assert_int_equal(read_all(rig, fds[i], text, sizeof(text)), 6);
+    }
+    struct rtsp_server_counters counters = rtsp_server_counters(rig->server);
+    assert_int_equal(counters.open, 4);
+    assert_int_equal(counters.refused, 0);
+    for (int i = 0; i < 5; i++)
+        close(fds[i]);
+}
+
 static void a_full_server_closes_the_oldest_that_is_not_expected(void **state)
 {
     struct rig *rig = *state;
@@ -369,6 +386,7 @@ int main(void)
         WITH_RIG(envelopes_that_lie_about_their_size_are_closed),
         WITH_RIG(plain_text_that_can_be_no_request_reaches_the_handler_once),
         WITH_RIG(the_fifth_connection_of_an_address_replaces_its_oldest),
+        WITH_RIG(answered_connections_that_stay_open_give_way_too),
         WITH_RIG(a_full_server_closes_the_oldest_that_is_not_expected),
         WITH_RIG(without_file_descriptors_the_listener_pauses_and_comes_back),
         WITH_RIG(a_client_that_never_finishes_is_closed_at_its_deadline),
