@@ -32,6 +32,22 @@ bool cursor_set_shape(struct cursor *self, int width, int height, const uint32_t
     return true;
 }
 
+bool cursor_set_arrow(struct cursor *self)
+{
+    enum { WIDTH = 12, HEIGHT = 19 };
+    static const char rows[HEIGHT][WIDTH + 1] = {
+        "o           ", "oo          ", "o#o         ", "o##o        ", "o###o       ", "o####o      ", "o#####o     ",
+        "o######o    ", "o#######o   ", "o########o  ", "o#########o ", "o######ooooo", "o###o##o    ", "o##oo##o    ",
+        "o#o  o##o   ", "oo   o##o   ", "o     o##o  ", "      o##o  ", "       oo   ",
+    };
+    uint32_t pixels[HEIGHT * WIDTH];
+    for (int i = 0; i < HEIGHT * WIDTH; i++) {
+        char c = rows[i / WIDTH][i % WIDTH];
+        pixels[i] = c == '#' ? 0xff000000 : c == 'o' ? 0xffffffff : 0;
+    }
+    return cursor_set_shape(self, WIDTH, HEIGHT, pixels);
+}
+
 void cursor_finish(struct cursor *self)
 {
     free(self->pixels);

@@ -22,6 +22,8 @@ struct cursor {
 
 /* Takes a copy. False: logged, the old shape stays. */
 bool cursor_set_shape(struct cursor *self, int width, int height, const uint32_t *pixels);
+/* A plain arrow, for a shape that cannot be read; its tip is the top left pixel. */
+bool cursor_set_arrow(struct cursor *self);
 void cursor_finish(struct cursor *self);
 struct rect cursor_rect(const struct cursor *self); /* empty when not visible */
 void cursor_draw(struct cursor *self, const struct image *image);

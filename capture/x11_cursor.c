@@ -47,6 +47,11 @@ static bool take_shape(struct x11_source *self, unsigned sequence, int64_t until
     if (result == X11_REPLY_DEAD)
         return false;
     self->cursor.visible = false;
+    if (result ==
+        X11_REPLY_ERROR) { /* a shape whose maker has gone (xsetroot): the server does not show it to others */
+        self->cursor.visible = cursor_set_arrow(&self->cursor);
+        self->hot_x = self->hot_y = 0;
+    }
     if (result == X11_REPLY_OK && reply->width > 0 && reply->height > 0 &&
         (int64_t)reply->width * reply->height <= xcb_xfixes_get_cursor_image_cursor_image_length(reply)) {
         self->cursor.visible = cursor_set_shape(&self->cursor, reply->width, reply->height,
