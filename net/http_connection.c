@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent_ssl.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
@@ -85,6 +86,8 @@ void http_connection_end(struct http_exchange *self, bool expired)
     else
         close(self->fd);
     free(self->event);
+    if (self->input)
+        OPENSSL_cleanse(self->input, self->input_capacity); /* session keys of /launch, passwords */
     free(self->input);
     free(self);
 }
@@ -395,6 +398,11 @@ struct http_slice http_exchange_body(const struct http_exchange *self)
     return (struct http_slice){self->input + self->request.head_size, self->request.body_size};
 }
 
+void http_exchange_mark_known(struct http_exchange *self)
+{
+    http_server_mark_known(self->server, &self->peer);
+}
+
 const struct address *http_exchange_peer(const struct http_exchange *self)
 {
     return &self->peer;
@@ -455,17 +463,20 @@ void http_exchange_hold(struct http_exchange *self, int64_t max_ns, void (*close
     enter(self, HTTP_STAGE_HELD, max_ns);
 }
 
-void http_exchange_start_events(struct http_exchange *self, int64_t max_ns, void (*closed)(void *ctx, bool expired),
-                                void *ctx)
+void http_exchange_start_events(struct http_exchange *self, const char *headers, int64_t max_ns,
+                                void (*closed)(void *ctx, bool expired), void *ctx)
 {
     static const char head[] = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n"
-                               "X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n";
+                               "Connection: close\r\n";
     const int buffer = EVENT_SEND_BUFFER;
     assert(self->stage == HTTP_STAGE_HANDLING || self->stage == HTTP_STAGE_HELD);
     setsockopt(bufferevent_getfd(self->stream), SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
     self->closed = closed;
     self->closed_ctx = ctx;
     bufferevent_write(self->stream, head, sizeof(head) - 1);
+    if (headers)
+        bufferevent_write(self->stream, headers, strlen(headers));
+    bufferevent_write(self->stream, "\r\n", 2);
     self->stall_until_ns = clock_now_ns() + self->server->config.limits.reply_ns;
     enter(self, HTTP_STAGE_EVENTS, max_ns);
 }

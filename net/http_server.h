@@ -57,6 +57,8 @@ struct http_server_counters http_server_counters(const struct http_server *self)
 /* --- an exchange --- */
 const struct http_request *http_exchange_request(const struct http_exchange *self);
 struct http_slice http_exchange_body(const struct http_exchange *self);
+/* As http_server_mark_known(), of this exchange's peer. */
+void http_exchange_mark_known(struct http_exchange *self);
 const struct address *http_exchange_peer(const struct http_exchange *self);
 const struct address *
 http_exchange_local(const struct http_exchange *self); /* the address this connection arrived at */
@@ -72,10 +74,10 @@ void http_exchange_reply(struct http_exchange *self, int status, const char *con
  * without a call. */
 void http_exchange_hold(struct http_exchange *self, int64_t max_ns, void (*closed)(void *ctx, bool expired), void *ctx);
 
-/* Server-Sent Events: sends the head; then each send gives one event. A slow reader gets only the latest one.
- * `closed` as above (max_ns: the connection's maximum life). */
-void http_exchange_start_events(struct http_exchange *self, int64_t max_ns, void (*closed)(void *ctx, bool expired),
-                                void *ctx);
+/* Server-Sent Events: sends the head, with `headers` as of a reply; then each send gives one event. A slow reader gets
+ * only the latest one. `closed` as above (max_ns: the connection's maximum life). */
+void http_exchange_start_events(struct http_exchange *self, const char *headers, int64_t max_ns,
+                                void (*closed)(void *ctx, bool expired), void *ctx);
 void http_exchange_send_event(struct http_exchange *self, const char *data, size_t size); /* no newline in data */
 void http_exchange_close(
     struct http_exchange *self); /* an event stream or a held request, without reply; no `closed` call */

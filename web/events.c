@@ -141,7 +141,7 @@ void events_open(struct web_call *call)
     *stream =
         (struct event_stream){.web = self, .exchange = call->exchange, .login_id = call->login->id, .fresh = true};
     events->open++;
-    http_exchange_start_events(call->exchange, LIFE_NS, stream_closed, stream);
+    http_exchange_start_events(call->exchange, WEB_SECURITY_HEADERS, LIFE_NS, stream_closed, stream);
     events_nudge(self);
 }
 

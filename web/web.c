@@ -11,15 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SECURITY_HEADERS                                                                                               \
-    "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "         \
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n"                              \
-    "X-Frame-Options: DENY\r\n"                                                                                        \
-    "X-Content-Type-Options: nosniff\r\n"                                                                              \
-    "Referrer-Policy: no-referrer\r\n"                                                                                 \
-    "Cross-Origin-Opener-Policy: same-origin\r\n"                                                                      \
-    "Cross-Origin-Resource-Policy: same-origin\r\n"
-
 struct web *web_create(struct loop *loop, const struct web_backend *backend)
 {
     struct web *self = calloc(1, sizeof(*self));
@@ -69,7 +60,7 @@ static void reply(struct http_exchange *exchange, int status, const char *type, 
                   const void *body, size_t size)
 {
     char headers[2048];
-    snprintf(headers, sizeof(headers), SECURITY_HEADERS "Cache-Control: %s\r\n%s", cache, more ? more : "");
+    snprintf(headers, sizeof(headers), WEB_SECURITY_HEADERS "Cache-Control: %s\r\n%s", cache, more ? more : "");
     http_exchange_reply(exchange, status, type, headers, body, size);
 }
 
@@ -117,7 +108,10 @@ const struct login *web_find_login(struct web *self, struct http_exchange *excha
         return NULL; /* none is set, or the identity was made anew: log-ins from before are worth nothing */
     if (!request_cookie(http_exchange_request(exchange), name, &cookie))
         return NULL;
-    return login_book_find(&self->logins, cookie, clock_now_ns(), touch);
+    const struct login *login = login_book_find(&self->logins, cookie, clock_now_ns(), touch);
+    if (login)
+        http_exchange_mark_known(exchange);
+    return login;
 }
 
 void web_reply_new_login(struct web *self, struct http_exchange *exchange)

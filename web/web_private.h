@@ -60,6 +60,15 @@ extern const struct web_asset web_assets[]; /* made by assets.cmake */
 extern const size_t web_asset_count;
 
 /* --- replies (web.c) --- */
+/* All carry these, streams of events too. */
+#define WEB_SECURITY_HEADERS                                                                                           \
+    "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "         \
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n"                              \
+    "X-Frame-Options: DENY\r\n"                                                                                        \
+    "X-Content-Type-Options: nosniff\r\n"                                                                              \
+    "Referrer-Policy: no-referrer\r\n"                                                                                 \
+    "Cross-Origin-Opener-Policy: same-origin\r\n"                                                                      \
+    "Cross-Origin-Resource-Policy: same-origin\r\n"
 void web_reply_json(struct http_exchange *exchange, int status, const char *headers, json_t *value); /* takes value */
 void web_reply_error(struct http_exchange *exchange, int status, const char *headers, const char *code,
                      const char *message);

@@ -87,7 +87,7 @@ static void handle(void *ctx, struct http_exchange *exchange)
         http_exchange_hold(exchange, 50 * CLOCK_MS_NS, on_closed, self);
     } else if (path_is(exchange, "/events")) {
         self->held = exchange;
-        http_exchange_start_events(exchange, 60 * CLOCK_SECOND_NS, on_events_closed, self);
+        http_exchange_start_events(exchange, NULL, 60 * CLOCK_SECOND_NS, on_events_closed, self);
     } else if (path_is(exchange, "/big")) {
         char *big = malloc(BIG);
         memset(big, 'b', BIG);

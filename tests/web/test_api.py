@@ -241,6 +241,10 @@ class LoggedIn(ApiTest):
 
     def test_events_tell_the_whole_state_and_what_is_new(self):
         connection, reply = self.open_events()
+        self.assertEqual(reply.headers["Cache-Control"], "no-store")
+        self.assertEqual(reply.headers["X-Content-Type-Options"], "nosniff")
+        self.assertEqual(reply.headers["Cross-Origin-Resource-Policy"], "same-origin")
+        self.assertIn("default-src 'none'", reply.headers["Content-Security-Policy"])
         first = self.next_event(reply)
         self.assertEqual(sorted(first), ["clients", "now_ms", "pairings", "status"])
         self.host.tell("ask one 192.168.1.40")
