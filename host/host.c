@@ -138,15 +138,13 @@ static bool start_sockets(struct host *self)
 {
     const char *off[STATE_GSO_OFF_MAX];
     size_t off_count = state_gso_off(self->state, off);
-    struct address video = bind_address(self, PORT_VIDEO), audio = bind_address(self, PORT_AUDIO),
-                   control = bind_address(self, PORT_CONTROL);
+    struct address video = bind_address(self, PORT_VIDEO), audio = bind_address(self, PORT_AUDIO);
     return (self->gso = gso_policy_create(off, off_count)) && (self->video_socket = udp_socket_create(&video)) &&
-           (self->audio_socket = udp_socket_create(&audio)) && (self->control = control_host_create(&control));
+           (self->audio_socket = udp_socket_create(&audio));
 }
 
 static void stop_sockets(struct host *self)
 {
-    control_host_destroy(self->control);
     udp_socket_destroy(self->audio_socket);
     udp_socket_destroy(self->video_socket);
     gso_policy_destroy(self->gso);
@@ -166,6 +164,10 @@ static void on_gso_off(void *ctx)
 
 static bool start_sessions(struct host *self)
 {
+    const struct address control = bind_address(self, PORT_CONTROL);
+    self->control = control_host_create(&control);
+    if (!self->control)
+        return false;
     const struct sessions_config config = {
         .config = self->config,
         .loop = self->loop,
@@ -189,6 +191,8 @@ static void stop_sessions(struct host *self)
 {
     ping_listener_destroy(self->audio_pings);
     ping_listener_destroy(self->video_pings);
+    control_host_destroy(self->control); /* the sessions are its callbacks' ctx */
+    loop_finish_work(self->loop);        /* what it posted to them */
     sessions_destroy(self->sessions);
 }
 
@@ -483,13 +487,16 @@ int host_run(const struct config *config, const char *sysroot)
     else
         self.exit_code = EXIT_FAILED;
 
+    self.stopping = true;
+    if (self.loop)
+        loop_finish_work(self.loop); /* the work's `done` needs what the stages made */
     stop_stages(&self);
     loop_timer_destroy(self.stop_timer);
     for (int i = 0; i < 2; i++) {
         if (self.signals[i])
             event_free(self.signals[i]);
     }
-    loop_destroy(self.loop); /* finishes the writes that are under way */
+    loop_destroy(self.loop);
     identity_finish(&self.identity);
     identity_finish(&self.web_identity);
     state_close(self.state);

@@ -61,8 +61,12 @@ static bool read_words(int count, char **arguments, struct words *ret_words, int
                 return false;
         } else if (!strcmp(word, "--set")) {
             const char *set = take_argument(count, arguments, &i);
-            if (!set || ret_words->set_count == SETS_MAX)
+            if (!set)
                 return false;
+            if (ret_words->set_count == SETS_MAX) {
+                fprintf(stderr, "earthshine: at most %d --set\n", SETS_MAX);
+                return false;
+            }
             ret_words->sets[ret_words->set_count++] = set;
         } else if (word[0] == '-') {
             fprintf(stderr, "earthshine: unknown option %s; see earthshine --help\n", word);

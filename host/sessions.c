@@ -587,11 +587,24 @@ void sessions_end_all(struct sessions *self, void (*done)(void *ctx), void *ctx)
     }
 }
 
+static void end_at_once(struct sessions *self)
+{
+    for (struct session *s = self->first; s; s = s->next) {
+        stream_destroy(s->stream);
+        stream_destroy(s->dying_stream);
+        s->stream = s->dying_stream = NULL;
+    }
+    loop_finish_work(self->config.loop); /* what the streams posted */
+    while (self->first)
+        free_session(self->first);
+}
+
 void sessions_destroy(struct sessions *self)
 {
     if (!self)
         return;
     loop_timer_destroy(self->tick);
+    end_at_once(self);
     crypto_wipe(self->runs, sizeof(self->runs));
     free(self);
 }

@@ -28,7 +28,7 @@ struct udp_socket;
 struct gso_policy;
 
 struct sessions_config {
-    const struct config *config; /* this and the next seven outlive the sessions */
+    const struct config *config; /* this and the next seven outlive the sessions, but for `control` */
     struct loop *loop;
     struct display *display;
     struct control_host *control;
@@ -44,7 +44,9 @@ struct sessions_config {
 struct sessions *sessions_create(const struct sessions_config *config);
 /* Ends all of them with a termination message; `done(ctx)` is called when the last one is gone. */
 void sessions_end_all(struct sessions *self, void (*done)(void *ctx), void *ctx);
-void sessions_destroy(struct sessions *self); /* after `done`; NULL is fine */
+/* After control_host_destroy() and loop_finish_work(); ends at once what did not end by sessions_end_all(). NULL is
+ * fine. */
+void sessions_destroy(struct sessions *self);
 
 /* Who asks: a paired client and the connection it came on. */
 struct sessions_caller {

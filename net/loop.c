@@ -168,10 +168,8 @@ fail:
     return NULL;
 }
 
-void loop_destroy(struct loop *self)
+void loop_finish_work(struct loop *self)
 {
-    if (!self)
-        return;
     mutex_lock(&self->lock);
     self->stop_workers = true;
     cond_broadcast(&self->work_changed);
@@ -180,6 +178,13 @@ void loop_destroy(struct loop *self)
         thread_join(&self->workers[i]);
     while (run_posts(self))
         ;
+}
+
+void loop_destroy(struct loop *self)
+{
+    if (!self)
+        return;
+    loop_finish_work(self);
     /* libevent frees a bufferevent in the next rounds only; event_base_free() would leave it. */
     for (int round = 0; self->base && round < 3; round++)
         event_base_loop(self->base, EVLOOP_NONBLOCK);

@@ -26,6 +26,10 @@ void loop_post(struct loop *self, void (*run)(void *arg), void *arg);
  * (16): answer "busy". At loop_destroy queued work is still done, so that no write is lost. */
 bool loop_work(struct loop *self, void (*work)(void *arg), void (*done)(void *arg), void *arg);
 
+/* Loop thread, at the end: returns when all work handed in is done and all that was posted has run. From then on
+ * loop_work() says false, and what is posted runs with the next call, or at loop_destroy. */
+void loop_finish_work(struct loop *self);
+
 /* Loop thread. Calls `fire(arg)` once after `delay_ns`, or every `delay_ns` when `repeat`. NULL: out of memory. */
 struct loop_timer *loop_timer_create(struct loop *self, int64_t delay_ns, bool repeat, void (*fire)(void *arg),
                                      void *arg);
