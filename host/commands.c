@@ -98,6 +98,24 @@ static void do_passwd(const struct commands *self, struct local_call *call, cons
     self->backend->password_store(self->backend->ctx, text_field(request, "record"), password_stored, pending);
 }
 
+static void removal_stored(void *arg, bool stored)
+{
+    struct local_call *call = arg;
+    if (stored)
+        reply_json(call, json_object());
+    else
+        reply_error(call, "it was removed, but that could not be saved: it is back when the host starts again; the "
+                          "host's log says why");
+}
+
+static void do_client_remove(const struct commands *self, struct local_call *call, const json_t *request)
+{
+    enum web_result result =
+        self->backend->client_remove(self->backend->ctx, text_field(request, "id"), removal_stored, call);
+    if (result != WEB_OK)
+        reply_error(call, result_text(result));
+}
+
 static void do_setup_code(const struct commands *self, struct local_call *call)
 {
     const char *code = self->setup_code(self->ctx);
@@ -117,11 +135,7 @@ void commands_handle(void *ctx, struct local_call *call, const char *text)
     } else if (!strcmp(command, "clients")) {
         reply_json(call, json_pack("{so}", "clients", self->backend->clients(self->backend->ctx)));
     } else if (!strcmp(command, "client_remove")) {
-        const char *error = result_text(self->backend->client_remove(self->backend->ctx, text_field(request, "id")));
-        if (error)
-            reply_error(call, error);
-        else
-            reply_json(call, json_object());
+        do_client_remove(self, call, request);
     } else if (!strcmp(command, "passwd")) {
         do_passwd(self, call, request);
     } else if (!strcmp(command, "setup_code")) {

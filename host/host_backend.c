@@ -133,19 +133,20 @@ static const struct state_client *find_client(const struct host *self, const cha
     return NULL;
 }
 
-static enum web_result rename_client(void *ctx, const char *id, const char *name)
+static enum web_result rename_client(void *ctx, const char *id, const char *name, void (*done)(void *arg, bool stored),
+                                     void *arg)
 {
     struct host *self = ctx;
     if (!find_client(self, id))
         return WEB_NOT_FOUND;
     if (!state_rename_client(self->state, id, name))
         return WEB_BAD_VALUE;
-    saver_save(&self->saver, NULL, NULL);
+    saver_save(&self->saver, done, arg);
     return WEB_OK;
 }
 
 /* At once: what it streams and runs ends, its next request gets 401. */
-static enum web_result remove_client(void *ctx, const char *id)
+static enum web_result remove_client(void *ctx, const char *id, void (*done)(void *arg, bool stored), void *arg)
 {
     struct host *self = ctx;
     const struct state_client *client = find_client(self, id);
@@ -153,7 +154,7 @@ static enum web_result remove_client(void *ctx, const char *id)
         return WEB_NOT_FOUND;
     sessions_cancel(self->sessions, client->sha256);
     state_remove_client(self->state, id);
-    saver_save(&self->saver, NULL, NULL);
+    saver_save(&self->saver, done, arg);
     return WEB_OK;
 }
 

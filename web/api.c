@@ -7,9 +7,11 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define API_ROOT "/api/v1/"
+#define API_ROOT       "/api/v1/"
+#define CHANGE_HOLD_NS (20 * CLOCK_SECOND_NS)
 enum { ID_MAX = 128, NAME_MAX_BYTES = 128 };
 
 struct route {
@@ -120,9 +122,61 @@ static void post_pairing_cancel(struct web_call *call)
     act_on_id(call, call->web->backend.pairing_cancel);
 }
 
+/* A change of the list of clients, answered when it is on disk. */
+struct change {
+    struct http_exchange *exchange; /* NULL: the peer has gone */
+};
+
+static void change_closed(void *ctx, bool expired)
+{
+    struct change *change = ctx;
+    if (expired)
+        web_reply_error(change->exchange, 503, "Retry-After: 5\r\n", "busy", "The host is busy. Try again.");
+    change->exchange = NULL;
+}
+
+static void change_stored(void *arg, bool stored)
+{
+    struct change *change = arg;
+    if (change->exchange && stored)
+        web_reply_json(change->exchange, 200, NULL, json_object());
+    else if (change->exchange)
+        web_reply_error(change->exchange, 500, NULL, "failed",
+                        "This could not be saved and is undone when the host starts again. The host's log says why.");
+    free(change);
+}
+
+static struct change *begin_change(struct web_call *call)
+{
+    struct change *change = calloc(1, sizeof(*change));
+    if (!change) {
+        reply_result(call, WEB_FAILED);
+        return NULL;
+    }
+    change->exchange = call->exchange;
+    http_exchange_hold(call->exchange, CHANGE_HOLD_NS, change_closed, change);
+    return change;
+}
+
+static void end_change(struct web_call *call, struct change *change, enum web_result result)
+{
+    if (result != WEB_OK) { /* else change_stored has it */
+        reply_result(call, result);
+        free(change);
+    }
+    events_nudge(call->web);
+}
+
 static void post_client_remove(struct web_call *call)
 {
-    act_on_id(call, call->web->backend.client_remove);
+    char id[ID_MAX + 1];
+    const struct request_field fields[] = {{"id", 1, ID_MAX, id}};
+    if (!take_fields(call, fields, 1))
+        return;
+    struct web_backend *backend = &call->web->backend;
+    struct change *change = begin_change(call);
+    if (change)
+        end_change(call, change, backend->client_remove(backend->ctx, id, change_stored, change));
 }
 
 static void post_session_end(struct web_call *call)
@@ -136,8 +190,10 @@ static void post_client_rename(struct web_call *call)
     const struct request_field fields[] = {{"id", 1, ID_MAX, id}, {"name", 1, NAME_MAX_BYTES, name}};
     if (!take_fields(call, fields, 2))
         return;
-    reply_result(call, call->web->backend.client_rename(call->web->backend.ctx, id, name));
-    events_nudge(call->web);
+    struct web_backend *backend = &call->web->backend;
+    struct change *change = begin_change(call);
+    if (change)
+        end_change(call, change, backend->client_rename(backend->ctx, id, name, change_stored, change));
 }
 
 static const struct route routes[] = {

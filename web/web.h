@@ -27,8 +27,11 @@ struct web_backend {
     /* `pin`: exactly four digits; `name`: 1..128 bytes of UTF-8, or "" for none. */
     enum web_result (*pairing_pin)(void *ctx, const char *id, const char *pin, const char *name);
     enum web_result (*pairing_cancel)(void *ctx, const char *id);
-    enum web_result (*client_rename)(void *ctx, const char *id, const char *name);
-    enum web_result (*client_remove)(void *ctx, const char *id);
+    /* In force at once. With WEB_OK `done` is called on the loop thread, perhaps before the return: it is on disk, or
+     * that failed and the next start of the host does not know of it. */
+    enum web_result (*client_rename)(void *ctx, const char *id, const char *name, void (*done)(void *arg, bool stored),
+                                     void *arg);
+    enum web_result (*client_remove)(void *ctx, const char *id, void (*done)(void *arg, bool stored), void *arg);
     enum web_result (*session_end)(void *ctx, const char *id);
     /* The stored password record ("scrypt$..."), NULL while none is set: then the setup code is asked for. Borrowed. */
     const char *(*password_record)(void *ctx);

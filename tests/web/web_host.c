@@ -125,7 +125,7 @@ static enum web_result pairing_cancel(void *ctx, const char *id)
     return WEB_OK;
 }
 
-static enum web_result client_rename(void *ctx, const char *id, const char *name)
+static enum web_result client_rename(void *ctx, const char *id, const char *name, void (*done)(void *arg, bool stored), void *arg)
 {
     struct fake_host *self = ctx;
     size_t at = index_of(self->clients, id);
@@ -133,10 +133,11 @@ static enum web_result client_rename(void *ctx, const char *id, const char *name
         return WEB_NOT_FOUND;
     printf("rename %s %s\n", id, name);
     json_object_set_new(json_array_get(self->clients, at), "name", json_string(name));
+    done(arg, true);
     return WEB_OK;
 }
 
-static enum web_result client_remove(void *ctx, const char *id)
+static enum web_result client_remove(void *ctx, const char *id, void (*done)(void *arg, bool stored), void *arg)
 {
     struct fake_host *self = ctx;
     size_t at = index_of(self->clients, id);
@@ -144,6 +145,7 @@ static enum web_result client_remove(void *ctx, const char *id)
         return WEB_NOT_FOUND;
     printf("remove %s\n", id);
     json_array_remove(self->clients, at);
+    done(arg, true);
     return WEB_OK;
 }
 
