@@ -96,11 +96,12 @@ static json_t *make_status(void *ctx)
     display_get_status(self->display, &display);
     json_t *shown = json_pack("{sb ss si si ss}", "capturing", display.capturing, "source", display.source, "width",
                               display.width, "height", display.height, "sentence", display.sentence);
-    return json_pack(
-        "{ss ss ss si ss so so so ss so}", "host", self->hostname, "version", EARTHSHINE_VERSION, "uniqueid",
-        state_uniqueid(self->state), "base_port", self->config->port, "certificate", self->fingerprint, "display",
-        shown, "encoders", list_encoders(self), "sessions", sessions_to_json(self->sessions), "discovery",
-        self->discovery ? "announced by mDNS as soon as Avahi runs" : "not announced", "counters", make_counters(self));
+    return json_pack("{ss ss ss si ss so so so ss so sb}", "host", self->hostname, "version", EARTHSHINE_VERSION,
+                     "uniqueid", state_uniqueid(self->state), "base_port", self->config->port, "certificate",
+                     self->fingerprint, "display", shown, "encoders", list_encoders(self), "sessions",
+                     sessions_to_json(self->sessions), "discovery",
+                     self->discovery ? "announced by mDNS as soon as Avahi runs" : "not announced", "counters",
+                     make_counters(self), "pairing_closed", pairing_is_closed(gamestream_pairing(self->gamestream)));
 }
 
 static enum web_result give_pin(void *ctx, const char *id, const char *pin, const char *name)
@@ -121,6 +122,12 @@ static enum web_result cancel_pairing(void *ctx, const char *id)
 {
     struct host *self = ctx;
     return pairing_cancel(gamestream_pairing(self->gamestream), id, clock_now_ns()) ? WEB_OK : WEB_NOT_FOUND;
+}
+
+static void reopen_pairing(void *ctx)
+{
+    struct host *self = ctx;
+    pairing_reopen(gamestream_pairing(self->gamestream));
 }
 
 static const struct state_client *find_client(const struct host *self, const char *id)
@@ -204,6 +211,7 @@ void host_fill_backend(struct host *self)
         .status = make_status,
         .pairing_pin = give_pin,
         .pairing_cancel = cancel_pairing,
+        .pairing_reopen = reopen_pairing,
         .client_rename = rename_client,
         .client_remove = remove_client,
         .session_end = end_session,

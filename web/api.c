@@ -122,6 +122,15 @@ static void post_pairing_cancel(struct web_call *call)
     act_on_id(call, call->web->backend.pairing_cancel);
 }
 
+static void post_pairing_reopen(struct web_call *call)
+{
+    if (!take_fields(call, NULL, 0))
+        return;
+    call->web->backend.pairing_reopen(call->web->backend.ctx);
+    reply_result(call, WEB_OK);
+    events_nudge(call->web);
+}
+
 /* A change of the list of clients, answered when it is on disk. */
 struct change {
     struct http_exchange *exchange; /* NULL: the peer has gone */
@@ -205,6 +214,7 @@ static const struct route routes[] = {
     {"GET", "pairings", false, get_pairings},
     {"POST", "pairings/pin", false, post_pairing_pin},
     {"POST", "pairings/cancel", false, post_pairing_cancel},
+    {"POST", "pairings/reopen", false, post_pairing_reopen},
     {"GET", "clients", false, get_clients},
     {"POST", "clients/rename", false, post_client_rename},
     {"POST", "clients/remove", false, post_client_remove},

@@ -20,13 +20,15 @@ struct web_backend {
     void *ctx;
     /* New references. pairings: [{id, address, since_ms, fingerprint}], clients: [{id, name, fingerprint, paired_ms,
      * seen_ms, streaming}], status: {host, version, uniqueid, base_port, certificate, display{}, encoders[],
-     * sessions[], counters{}, discovery}. Times are milliseconds of the wall clock. */
+     * sessions[], counters{}, discovery, pairing_closed}. Times are milliseconds of the wall clock. */
     json_t *(*pairings)(void *ctx);
     json_t *(*clients)(void *ctx);
     json_t *(*status)(void *ctx);
     /* `pin`: exactly four digits; `name`: 1..128 bytes of UTF-8, or "" for none. */
     enum web_result (*pairing_pin)(void *ctx, const char *id, const char *pin, const char *name);
     enum web_result (*pairing_cancel)(void *ctx, const char *id);
+    /* After too many failures, when status says pairing_closed. */
+    void (*pairing_reopen)(void *ctx);
     /* In force at once. With WEB_OK `done` is called on the loop thread, perhaps before the return: it is on disk, or
      * that failed and the next start of the host does not know of it. */
     enum web_result (*client_rename)(void *ctx, const char *id, const char *name, void (*done)(void *arg, bool stored),

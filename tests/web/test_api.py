@@ -14,6 +14,7 @@ POSTS = {
     "password": {"old": PASSWORD, "new": "another password"},
     "pairings/pin": {"id": "a", "pin": "1234", "name": ""},
     "pairings/cancel": {"id": "a"},
+    "pairings/reopen": {},
     "clients/rename": {"id": "tv", "name": "x"},
     "clients/remove": {"id": "tv"},
     "sessions/end": {"id": "s1"},

@@ -223,6 +223,14 @@ class Open(PageTest):
         self.host.tell("gone one")
         self.wait("none left", lambda: self.shown("#pairings-empty"))
 
+    def test_pairing_is_opened_again_after_too_many_failures(self):
+        self.assertFalse(self.shown("#pairing-closed"))
+        self.host.tell("close pairing")
+        self.wait("the word", lambda: self.shown("#pairing-closed"))
+        self.find("#pairing-reopen").click()
+        self.host.expect("reopen")
+        self.wait("it is open", lambda: not self.shown("#pairing-closed"))
+
     def test_clients_are_renamed_and_removed_after_a_question(self):
         row = '.client[data-id="tv"] '
         self.click_when_there(row + ".edit")

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * web_host: the real page on a real HTTPS server over a host that exists in memory only. For the Python tests beside it.
- * usage: web_host PORT [PASSWORD]
- * Lines on stdin change the host: "ask ID ADDRESS", "gone ID", "stream on", "stream off". A PIN of 1234 is right.
- * What the page did is told on stdout, one line each.
+ * web_host: the real page on a real HTTPS server over a host that exists in memory only. For the Python tests beside
+ * it. usage: web_host PORT [PASSWORD] Lines on stdin change the host: "ask ID ADDRESS", "gone ID", "stream on", "stream
+ * off", "close pairing". A PIN of 1234 is right. What the page did is told on stdout, one line each.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -27,7 +26,7 @@ struct fake_host {
     struct loop *loop;
     struct web *web;
     json_t *pairings, *clients;
-    bool streaming;
+    bool streaming, pairing_closed;
     int64_t streaming_since_ms;
     unsigned ticks;
     char record[WEB_RECORD_MAX];
@@ -82,7 +81,7 @@ static json_t *get_status(void *ctx)
     struct fake_host *self = ctx;
     return json_pack(
         "{s:s,s:s,s:s,s:i,s:s,s:{s:b,s:s,s:i,s:i,s:s},s:[{s:s,s:s,s:b,s:b,s:s},{s:s,s:s,s:b,s:b,s:s},"
-        "{s:s,s:s,s:b,s:b,s:s}],s:o,s:s,s:{s:i,s:i,s:i}}",
+        "{s:s,s:s,s:b,s:b,s:s}],s:o,s:s,s:{s:i,s:i,s:i},s:b}",
         "host", "workstation-3", "version", EARTHSHINE_VERSION, "uniqueid", "4f1d0c8e7a2b9365", "base_port", 47989,
         "certificate", "9b1f3a5c7e2d4860a1b2c3d4e5f60718293a4b5c6d7e8f90a0b1c2d3e4f5061a", "display", "capturing",
         self->streaming, "source", "X11 :0", "width", 2560, "height", 1440, "sentence",
@@ -91,7 +90,7 @@ static json_t *get_status(void *ctx)
         "no NVIDIA driver found (libcuda.so.1 is missing)", "name", "vaapi", "codec", "h264", "hardware", 1, "usable",
         0, "reason", "no render node in /dev/dri", "name", "x264", "codec", "h264", "hardware", 0, "usable", 1,
         "reason", "", "sessions", make_sessions(self), "discovery", "announced on the local network", "counters",
-        "connections_refused", 0, "bad_requests", 2, "frames_dropped", 3);
+        "connections_refused", 0, "bad_requests", 2, "frames_dropped", 3, "pairing_closed", self->pairing_closed);
 }
 
 static json_t *new_client(const char *id, const char *name, int64_t paired_ms)
@@ -125,7 +124,15 @@ static enum web_result pairing_cancel(void *ctx, const char *id)
     return WEB_OK;
 }
 
-static enum web_result client_rename(void *ctx, const char *id, const char *name, void (*done)(void *arg, bool stored), void *arg)
+static void pairing_reopen(void *ctx)
+{
+    struct fake_host *self = ctx;
+    printf("reopen\n");
+    self->pairing_closed = false;
+}
+
+static enum web_result client_rename(void *ctx, const char *id, const char *name, void (*done)(void *arg, bool stored),
+                                     void *arg)
 {
     struct fake_host *self = ctx;
     size_t at = index_of(self->clients, id);
@@ -199,6 +206,8 @@ static void obey(struct fake_host *self, const char *line)
         size_t at = index_of(self->pairings, id);
         if (at != SIZE_MAX)
             json_array_remove(self->pairings, at);
+    } else if (strcmp(line, "close pairing") == 0) {
+        self->pairing_closed = true;
     } else if (strncmp(line, "stream ", 7) == 0) {
         self->streaming = strcmp(line + 7, "on") == 0;
         self->streaming_since_ms = clock_wall_ms() - 1000 * 60 * 42;
@@ -268,6 +277,7 @@ static const struct web_backend backend = {
     .status = get_status,
     .pairing_pin = pairing_pin,
     .pairing_cancel = pairing_cancel,
+    .pairing_reopen = pairing_reopen,
     .client_rename = client_rename,
     .client_remove = client_remove,
     .session_end = session_end,

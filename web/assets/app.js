@@ -378,6 +378,7 @@ function renderHost(status) {
   put($("hero-mode"), size);
   put($("hero-encoder"), best ? best.name + (best.hardware ? " (GPU)" : "") : "none");
   put($("hero-address"), location.hostname + (status.base_port && status.base_port !== 47989 ? ":" + status.base_port : ""));
+  $("pairing-closed").hidden = !status.pairing_closed;
   put($("empty-host"), status.host || "this host");
   put($("empty-address"), $("hero-address").textContent);
   facts($("about"), [
@@ -486,6 +487,7 @@ onSubmit($("password-form"), async () => {
 });
 
 $("ask-no").addEventListener("click", () => $("ask").close());
+$("pairing-reopen").addEventListener("click", () => attempt(() => api("pairings/reopen", {})));
 $("logout").addEventListener("click", () =>
   attempt(async () => {
     await api("logout", {});
