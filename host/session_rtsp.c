@@ -80,7 +80,9 @@ static int take_announce(struct session *session, const struct rtsp_request *req
     int status = sdp_parse_announce(request->body.text, request->body.size, &limits, rtsp_host_is_any(request),
                                     &session->announce, reason);
     if (status != 200) {
-        log_warn("session %s: ANNOUNCE refused with %d: %s", session->id, status, reason);
+        unsigned swallowed;
+        if (log_limit_pass(&session->owner->log_refused, 5, clock_now_ns(), &swallowed))
+            log_warn("session %s: ANNOUNCE refused with %d: %s", session->id, status, reason);
         return status;
     }
     session->announced = true;

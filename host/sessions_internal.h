@@ -2,6 +2,7 @@
 /* The list behind sessions.h, shared by sessions.c and session_rtsp.c. */
 #pragma once
 
+#include "base/log.h"
 #include "host/sessions.h"
 #include "protocol/sdp.h"
 
@@ -30,4 +31,5 @@ struct sessions {
     struct {
         uint64_t started, ended, rtsp_refused, pings_unknown;
     } counters;
+    struct log_limit log_refused; /* without rtspenc a stranger at the client's address can cause these */
 };

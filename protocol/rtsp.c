@@ -2,6 +2,7 @@
 #include "protocol/rtsp.h"
 
 #include "base/text.h"
+#include "protocol/crypto.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -173,7 +174,8 @@ bool rtsp_session_is(const struct rtsp_request *request, const char *session)
     const char *semicolon = memchr(token.text, ';', token.size);
     if (semicolon)
         token.size = (size_t)(semicolon - token.text);
-    return slice_is(slice_trim(token), session);
+    token = slice_trim(token);
+    return token.size == strlen(session) && !crypto_compare(token.text, session, token.size);
 }
 
 bool rtsp_host_is_any(const struct rtsp_request *request)
