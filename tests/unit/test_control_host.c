@@ -517,6 +517,7 @@ static void destroying_the_host_tells_the_client(void **state)
     struct client client;
     client_connect(&client, rig, "127.0.0.1", 15);
     assert_true(reaches(&client, &rig->listener, &client.connected, 1));
+    assert_true(reaches(&client, &rig->listener, &rig->listener.connected, 1)); /* its acknowledgement has come, too */
     control_host_destroy(rig->host); /* the client does not answer meanwhile: it is given 2 s */
     rig->host = NULL;
     assert_int_equal(rig->listener.ended, 1);
