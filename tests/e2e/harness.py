@@ -99,13 +99,7 @@ class Display:
             wait_for(self.answers, START_LIMIT_S, "Xvfb")
 
     def answers(self):
-        path = f"/tmp/.X11-unix/X{self.number}"
-        with socket.socket(socket.AF_UNIX) as probe:
-            try:
-                probe.connect(path)
-                return True
-            except OSError:
-                return False
+        return xroot.answers(self.number)
 
     @property
     def name(self):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Colour and pointer shape of an X display's root window, by the X protocol itself: no tool for it is needed."""
+"""Colour, pointer shape and motion on an X display's root window, by the X protocol itself: no tool for it is needed."""
 import socket
 import struct
 
@@ -21,28 +21,83 @@ def receive(link, size):
     return data
 
 
-def fill(number, colour):
-    """The root window of display `number` in one colour (0xRRGGBB), with an arrow as pointer."""
-    with socket.socket(socket.AF_UNIX) as link:
-        link.settimeout(20)
-        link.connect(f"/tmp/.X11-unix/X{number}")
-        link.sendall(struct.pack("<BxHHHHxx", ord("l"), 11, 0, 0, 0))
-        status, _, _, _, words = struct.unpack("<BBHHH", receive(link, 8))
-        setup = receive(link, 4 * words)
+class Root:
+    """A connection to display `number` and its root window."""
+
+    def __init__(self, number, limit_s=20):
+        self.link = socket.socket(socket.AF_UNIX)
+        try:
+            self.link.settimeout(limit_s)
+            self.link.connect(f"/tmp/.X11-unix/X{number}")
+            self._greet()
+        except BaseException:
+            self.link.close()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.link.close()
+
+    def _greet(self):
+        self.link.sendall(struct.pack("<BxHHHHxx", ord("l"), 11, 0, 0, 0))
+        status, _, _, _, words = struct.unpack("<BBHHH", receive(self.link, 8))
+        setup = receive(self.link, 4 * words)
         if status != 1:
             raise OSError("the X server refuses us")
-        base, = struct.unpack_from("<I", setup, 4)
+        self.base, = struct.unpack_from("<I", setup, 4)
         vendor, = struct.unpack_from("<H", setup, 16)
         formats = setup[21]
-        root, = struct.unpack_from("<I", setup, 32 + len(pad(b"\0" * vendor)) + 8 * formats)
-        font, cursor = base + FONT, base + CURSOR
-        name = b"cursor"
-        link.sendall(struct.pack("<BxHIHxx", 45, 3 + len(pad(name)) // 4, font, len(name)) + pad(name))  # OpenFont
-        link.sendall(struct.pack("<BxHIIIHHHHHHHH", 94, 8, cursor, font, font, LEFT_PTR, LEFT_PTR + 1, 0, 0, 0,
-                                 0xFFFF, 0xFFFF, 0xFFFF))  # CreateGlyphCursor: black, white rim
-        link.sendall(struct.pack("<BxHIIII", 2, 5, root, 0x2 | 0x4000, colour, cursor))  # ChangeWindowAttributes
-        link.sendall(struct.pack("<BBHIhhHH", 61, 0, 4, root, 0, 0, 0, 0))  # ClearArea
-        link.sendall(struct.pack("<BxH", 43, 1))  # GetInputFocus: its reply says that all is done
-        kind = receive(link, 32)[0]
-        if kind != 1:
+        self.root, = struct.unpack_from("<I", setup, 32 + len(pad(b"\0" * vendor)) + 8 * formats)
+
+    def reply(self):
+        answer = receive(self.link, 32)
+        if answer[0] != 1:
             raise OSError("the X server reports an error")
+        return answer
+
+    def sync(self):
+        self.link.sendall(struct.pack("<BxH", 43, 1))  # GetInputFocus: its reply says that all is done
+        self.reply()
+
+    def fill(self, colour):
+        """One colour (0xRRGGBB), with an arrow as pointer."""
+        font, cursor = self.base + FONT, self.base + CURSOR
+        name = b"cursor"
+        self.link.sendall(
+            struct.pack("<BxHIHxx", 45, 3 + len(pad(name)) // 4, font, len(name)) + pad(name) +  # OpenFont
+            struct.pack("<BxHIIIHHHHHHHH", 94, 8, cursor, font, font, LEFT_PTR, LEFT_PTR + 1, 0, 0, 0, 0xFFFF, 0xFFFF,
+                        0xFFFF) +  # CreateGlyphCursor: black, white rim
+            struct.pack("<BxHIIII", 2, 5, self.root, 0x2 | 0x4000, colour, cursor) +  # ChangeWindowAttributes
+            struct.pack("<BBHIhhHH", 61, 0, 4, self.root, 0, 0, 0, 0))  # ClearArea
+        self.sync()
+
+    def xtest(self):
+        """The opcode of XTEST."""
+        name = b"XTEST"
+        self.link.sendall(struct.pack("<BxHHxx", 98, 2 + len(pad(name)) // 4, len(name)) + pad(name))  # QueryExtension
+        answer = self.reply()
+        if not answer[8]:
+            raise OSError("the X server has no XTEST")
+        return answer[9]
+
+    def move_pointer(self, xtest, x, y):
+        """As a mouse would: by the event of a device."""
+        self.link.sendall(struct.pack("<BBHBBxxIIxxxxxxxxhhxxxxxxxB", xtest, 2, 9, 6, 0, 0, self.root, x, y, 0))
+        self.sync()
+
+
+def answers(number):
+    """Does the display greet a new connection?"""
+    try:
+        with Root(number, 0.5):
+            return True
+    except OSError:
+        return False
+
+
+def fill(number, colour):
+    """The root window of display `number` in one colour (0xRRGGBB), with an arrow as pointer."""
+    with Root(number) as root:
+        root.fill(colour)
