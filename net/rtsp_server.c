@@ -42,6 +42,7 @@ struct connection {
     uint8_t head[RTSP_SEAL_HEADER]; /* until it is known how much an envelope needs */
     uint8_t *input;                 /* NULL before */
     size_t input_size, input_capacity, drained;
+    size_t wanted; /* plain: the whole request, once its head is there; 0 before */
     uint8_t *reply;
     size_t reply_size, reply_sent;
     bool peer_done; /* it has closed its side while we were answering */
@@ -185,10 +186,13 @@ static enum step step_plain(struct connection *self, size_t *ret_size)
 {
     if (!self->input && !give_input(self, RTSP_REQUEST_MAX))
         return STEP_BROKEN;
+    if (self->input_size < self->wanted) /* a body in single bytes must not cost a parse of the head each */
+        return STEP_MORE;
     struct rtsp_request request;
     int status;
     switch (rtsp_parse(self->input, self->input_size, &request, &status)) {
     case RTSP_PARSE_MORE:
+        self->wanted = request.size_bytes;
         return STEP_MORE;
     case RTSP_PARSE_DONE:
         *ret_size = request.size_bytes;

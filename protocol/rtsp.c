@@ -149,10 +149,10 @@ enum rtsp_parse_result rtsp_parse(const void *bytes, size_t size, struct rtsp_re
         *ret_status = status;
         return RTSP_PARSE_BAD;
     }
-    if (size - head_size < ret_request->body.size)
+    ret_request->size_bytes = head_size + ret_request->body.size;
+    if (size < ret_request->size_bytes)
         return RTSP_PARSE_MORE;
     ret_request->body.text = text + head_size;
-    ret_request->size_bytes = head_size + ret_request->body.size;
     return RTSP_PARSE_DONE;
 }
 

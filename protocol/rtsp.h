@@ -37,7 +37,7 @@ struct rtsp_request {
     size_t header_count;
     uint32_t cseq;
     struct rtsp_slice body;
-    size_t size_bytes; /* of the whole request */
+    size_t size_bytes; /* of the whole request; known, and not 0, as soon as the head is complete */
 };
 
 enum rtsp_parse_result {

@@ -165,6 +165,23 @@ static void requests_and_envelopes_may_come_byte_by_byte(void **state)
     json_decref(root);
 }
 
+static void a_body_may_come_byte_by_byte(void **state)
+{
+    struct rig *rig = *state;
+    static const char announce[] = "ANNOUNCE / RTSP/1.0\r\nCSeq: 6\r\nContent-length: 5\r\n\r\nv=0\r\n";
+    int fd = dial(rig, 1);
+    for (size_t i = 0; i < strlen(announce); i++) {
+        assert_int_equal(rig->handled, 0);
+        assert_int_equal(send(fd, announce + i, 1, 0), 1);
+        turn(rig);
+    }
+    char text[64];
+    assert_int_equal(read_all(rig, fd, text, sizeof(text)), 6);
+    assert_int_equal(rig->size, strlen(announce));
+    assert_memory_equal(rig->bytes, announce, strlen(announce));
+    close(fd);
+}
+
 static void a_half_closed_client_gets_its_answer(void **state)
 {
     struct rig *rig = *state;
@@ -377,6 +394,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_RIG(a_request_is_answered_and_the_stream_ends),
         WITH_RIG(requests_and_envelopes_may_come_byte_by_byte),
+        WITH_RIG(a_body_may_come_byte_by_byte),
         WITH_RIG(a_half_closed_client_gets_its_answer),
         WITH_RIG(bytes_after_the_request_do_not_reset_the_connection),
         WITH_RIG(a_client_that_sends_without_end_is_cut_off),
