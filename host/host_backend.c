@@ -79,7 +79,7 @@ static json_t *make_counters(const struct host *self)
     json_t *rest =
         json_pack("{sI sI sI sI sI sI sI sI sI sI}", "rtsp_accepted", (json_int_t)rtsp.accepted, "rtsp_broken",
                   (json_int_t)rtsp.broken, "rtsp_timeouts", (json_int_t)rtsp.timeouts, "rtsp_over_limit",
-                  (json_int_t)rtsp.refused, "control_refused", (json_int_t)control.connects_refused,
+                  (json_int_t)(rtsp.refused + rtsp.evicted), "control_refused", (json_int_t)control.connects_refused,
                   "control_bad_envelopes", (json_int_t)control.envelopes_bad, "control_bad_tags",
                   (json_int_t)control.tags_bad, "control_replays", (json_int_t)control.replays, "control_unknown",
                   (json_int_t)control.unknown, "state_write_failures", (json_int_t)self->saver.failures);
