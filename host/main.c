@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/log.h"
+#include "base/process.h"
 #include "host/cli.h"
 #include "host/config.h"
 #include "host/host.h"
@@ -109,5 +110,6 @@ int main(int count, char **arguments)
     log_set_level(config.log_level);
     if (words.command)
         return cli_run(&config, words.command_count, words.command);
+    process_raise_file_limit();
     return host_run(&config, words.sysroot);
 }
