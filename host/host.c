@@ -445,9 +445,9 @@ static void on_signal(evutil_socket_t number, short what, void *ctx)
 
 static bool watch_signals(struct host *self)
 {
-    static const int numbers[] = {SIGINT, SIGTERM};
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
     signal(SIGPIPE, SIG_IGN);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         self->signals[i] = evsignal_new(loop_base(self->loop), numbers[i], on_signal, self);
         if (!self->signals[i] || event_add(self->signals[i], NULL) != 0)
             return false;
@@ -488,14 +488,14 @@ int host_run(const struct config *config, const char *sysroot)
         self.exit_code = EXIT_FAILED;
 
     self.stopping = true;
+    for (int i = 0; i < 3; i++) {
+        if (self.signals[i])
+            event_free(self.signals[i]); /* from here on a signal ends the process, should a driver hang */
+    }
     if (self.loop)
         loop_finish_work(self.loop); /* the work's `done` needs what the stages made */
     stop_stages(&self);
     loop_timer_destroy(self.stop_timer);
-    for (int i = 0; i < 2; i++) {
-        if (self.signals[i])
-            event_free(self.signals[i]);
-    }
     loop_destroy(self.loop);
     identity_finish(&self.identity);
     identity_finish(&self.web_identity);

@@ -54,7 +54,7 @@ struct host {
     struct discovery *discovery;
 
     size_t stages_running;
-    struct event *signals[2];
+    struct event *signals[3]; /* SIGINT, SIGTERM, SIGHUP */
     struct loop_timer *stop_timer;
     bool stopping;
 };

@@ -92,7 +92,7 @@ static int take_announce(struct session *session, const struct rtsp_request *req
 static void answer(struct session *session, const struct rtsp_request *request, struct byte_writer *out)
 {
     int64_t now_ns = clock_now_ns();
-    if (session->state == SESSION_PENDING) { /* slow clients need more than the first 10 s */
+    if (session->state == SESSION_PENDING && !session->announced) { /* slow clients need more than the first 10 s */
         int64_t last_ns = session->created_ns + SESSION_PENDING_MAX_S * CLOCK_SECOND_NS;
         session->expires_ns = now_ns + SESSION_LAUNCH_TIMEOUT_S * CLOCK_SECOND_NS;
         if (session->expires_ns > last_ns)

@@ -302,7 +302,7 @@ static void on_message(void *ctx, uint16_t type, const uint8_t *payload, size_t 
 
 static void stream_failed_on_main(void *arg)
 {
-    session_stop(arg, CONTROL_CODE_GRACEFUL, "no encoder is left that works");
+    session_stop(arg, CONTROL_CODE_CONVERSION, "no encoder is left that works"); /* the client shows an error */
 }
 
 static void on_stream_failed(void *ctx)
