@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* process: settings of the whole process. At start. */
+/* process: what concerns the whole process. Main thread. */
 #pragma once
 
 /* As many open files as the system lets us have: floods of connections must not use up what streams need. */
 void process_raise_file_limit(void);
+
+/* The process is killed if it still runs after that time. */
+void process_end_within(unsigned seconds);

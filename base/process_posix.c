@@ -2,6 +2,7 @@
 #include "base/process.h"
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 void process_raise_file_limit(void)
 {
@@ -11,4 +12,9 @@ void process_raise_file_limit(void)
         return;
     limit.rlim_cur = limit.rlim_max == RLIM_INFINITY || limit.rlim_max > PLENTY ? PLENTY : limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit); /* a refusal leaves what we had */
+}
+
+void process_end_within(unsigned seconds)
+{
+    alarm(seconds); /* SIGALRM is not caught */
 }

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/text.h"
 #include "host/cli.h"
 #include "host/host_internal.h"
@@ -20,7 +21,7 @@
 #include <unistd.h>
 
 enum { PORT_HTTPS = -5, PORT_WEB = 1, PORT_VIDEO = 9, PORT_CONTROL = 10, PORT_AUDIO = 11, PORT_RTSP = 21 };
-enum { STOP_TIMEOUT_S = 4 };
+enum { STOP_TIMEOUT_S = 4, STOP_HANG_S = 15 };
 
 static struct address bind_address(const struct host *self, int offset)
 {
@@ -488,14 +489,15 @@ int host_run(const struct config *config, const char *sysroot)
         self.exit_code = EXIT_FAILED;
 
     self.stopping = true;
-    for (int i = 0; i < 3; i++) {
-        if (self.signals[i])
-            event_free(self.signals[i]); /* from here on a signal ends the process, should a driver hang */
-    }
+    process_end_within(STOP_HANG_S); /* should a driver hang */
     if (self.loop)
         loop_finish_work(self.loop); /* the work's `done` needs what the stages made */
     stop_stages(&self);
     loop_timer_destroy(self.stop_timer);
+    for (int i = 0; i < 3; i++) {
+        if (self.signals[i])
+            event_free(self.signals[i]);
+    }
     loop_destroy(self.loop);
     identity_finish(&self.identity);
     identity_finish(&self.web_identity);
