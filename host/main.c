@@ -111,5 +111,6 @@ int main(int count, char **arguments)
     if (words.command)
         return cli_run(&config, words.command_count, words.command);
     process_raise_file_limit();
+    process_return_freed_memory();
     return host_run(&config, words.sysroot);
 }
