@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
+import http.client
+import os
 import random
+import resource
 import socket
+import time
 import unittest
 
-from harness import TCP_OFFSETS, UDP_OFFSETS, DisplayTest, wait_for
+from harness import TCP_OFFSETS, UDP_OFFSETS, DisplayTest, read_index, wait_for
+
+HALF_OPEN = 1000  # on each port
+GAP_LIMIT_NS = 0.5e9
 
 HEADS = (b"", b"\0", b"GET", b"GET / HTTP/1.1\r\n", b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
          b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
@@ -66,27 +73,61 @@ class Hostile(DisplayTest):
 
         self.stream_through(attack)
 
-    def test_half_open_connections_on_every_tcp_port(self):
-        count = 1000 if self.soak else 150
+    def open_without_waiting(self, offset, count):
+        """Half of them say nothing at all, the others begin a request."""
+        links = []
+        for number in range(count):
+            link = socket.socket()
+            link.setblocking(False)
+            links.append(link)
+            link.connect_ex(("127.0.0.1", self.host.base + offset))
+            if number % 2:
+                try:
+                    link.send(b"GET /serverinfo HT")
+                except OSError:
+                    pass  # refused, or not connected yet
+        return links
+
+    def answers_from(self, source):
+        """Is another address served?"""
+        connection = http.client.HTTPConnection("127.0.0.1", self.host.base, timeout=5, source_address=(source, 0))
+        try:
+            connection.request("GET", "/serverinfo")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+    def test_a_thousand_half_open_connections_on_every_tcp_port(self):
+        wanted = HALF_OPEN * len(TCP_OFFSETS) + 200
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, max(hard, wanted)))
         links = []
         self.addCleanup(lambda: [link.close() for link in links])
-
-        def attack():
-            for offset in TCP_OFFSETS.values():
-                for _ in range(count):
-                    try:
-                        links.append(socket.create_connection(("127.0.0.1", self.host.base + offset), timeout=2))
-                    except OSError:
-                        break
-
-        stream = self.start_stream(self.client, *self.stream_options("--seconds", 6)).wait_streaming()
-        attack()
+        index = os.path.join(self.temporary_folder(), "index")
+        stream = self.start_stream(self.client, *self.stream_options("--seconds", 8, "--index", index))
+        stream.wait_streaming()
+        time.sleep(1.5)
+        attack_ns = time.monotonic_ns()
+        for offset in TCP_OFFSETS.values():
+            links += self.open_without_waiting(offset, HALF_OPEN)
+        wait_for(lambda: self.answers_from("127.0.0.2"), 30, "an answer to another address meanwhile")
         report = stream.report()
         self.assert_clean(report)
         self.assertFalse(report["control_gone"])
+        self.assertEqual(report["frames_lost"], 0)
+        arrivals = [e["last_ns"] for e in read_index(index)]
+        gaps = [(after, after - before) for before, after in zip(arrivals, arrivals[1:])]
+        calm_ns = max(gap for after, gap in gaps if after < attack_ns)
+        worst_ns = max(gap for after, gap in gaps if after >= attack_ns)
+        print(f"longest gap {calm_ns / 1e6:.0f} ms before, {worst_ns / 1e6:.0f} ms under attack")
+        self.assertLess(worst_ns, calm_ns + GAP_LIMIT_NS)
         for link in links:
             link.close()
         self.assert_alive()
+        self.assertIn("<PairStatus>1</PairStatus>", self.client.xml("serverinfo", "--https"))
 
     def test_hostile_queries_on_both_api_ports(self):
         for path in ("/serverinfo?" + "a=b&" * 3000, "/pair?uniqueid=" + "x" * 8000, "/pair?uniqueid=%00&phrase=%zz",

@@ -5,7 +5,10 @@ import signal
 import time
 import unittest
 
-from harness import Client, DisplayTest, Host, Page, TestCase, wait_for
+from harness import Client, DisplayTest, Host, Page, TestCase, read_index, wait_for
+
+GONE_LIMIT_S = 11  # ten, and one for the polling
+AT_ONCE_NS = 0.5e9
 
 
 class Session(DisplayTest):
@@ -54,25 +57,58 @@ class Session(DisplayTest):
         self.assert_clean(report)
         self.assertFalse(report["control_gone"])
 
-    def test_vanished_client_is_gone_within_ten_seconds(self):
-        page = Page(self.host)
-        stream = self.start_stream(self.client, *self.stream_options("--seconds", 30)).wait_streaming()
-        stream.kill()
-        wait_for(lambda: not page.call("GET", "status").get("sessions"), 20, "the session's end")
-        self.assert_clean(self.client.stream(*self.stream_options("--seconds", 1)))
+    def other_client(self):
+        other = self.new_client()
+        self.assertEqual(other.pair("2222")["result"], "ok")
+        self.addCleanup(other.run, "cancel")
+        return other
+
+    def seconds_until_gone(self, page, limit_s=20):
+        start = time.monotonic()
+        wait_for(lambda: not page.call("GET", "status")["sessions"], limit_s, "the session's end")
+        return time.monotonic() - start
+
+    def assert_gone_in_time(self, vanish):
+        page, other = Page(self.host), self.other_client()
+        stream = self.start_stream(self.client, *self.stream_options("--seconds", 40)).wait_streaming()
+        self.assertEqual(len(page.call("GET", "status")["sessions"]), 1)
+        vanish(stream.process)
+        gone_s = self.seconds_until_gone(page)
+        print(f"gone after {gone_s:.1f} s")
+        self.assertLessEqual(gone_s, GONE_LIMIT_S)
+        self.assert_clean(other.stream(*self.stream_options("--launch", "--seconds", 1, "--decode")))
+
+    def test_killed_client_is_gone_within_ten_seconds(self):
+        self.assert_gone_in_time(lambda process: process.kill())
+
+    def test_stopped_client_is_gone_within_ten_seconds(self):
+        self.assert_gone_in_time(lambda process: process.send_signal(signal.SIGSTOP))
 
     def test_client_that_dies_without_a_goodbye_can_come_back_at_once(self):
         self.client.stream(*self.stream_options("--seconds", 1, "--die"))
         self.assert_clean(self.client.stream(*self.stream_options("--seconds", 1, "--decode")))
 
-    def test_silent_client_loses_its_session(self):
-        report = self.client.stream(*self.stream_options("--seconds", 16, "--silent"))
-        self.assertLess(sum(1 for kbps in report["kbps"] if kbps > 0), 15)
+    def test_client_that_only_pings_for_video_is_gone_within_ten_seconds(self):
+        page = Page(self.host)
+        stream = self.start_stream(self.client, *self.stream_options("--seconds", 14, "--silent")).wait_streaming()
+        self.assertLessEqual(self.seconds_until_gone(page), GONE_LIMIT_S)
+        report = stream.report()
+        self.assertLess(sum(1 for kbps in report["kbps"] if kbps > 0), 13)
 
-    def test_unused_launch_expires(self):
-        self.client.run("launch", "--appid", self.client.app_id(), "--mode", "1280x720x60")
-        time.sleep(12)
-        self.assert_clean(self.client.stream(*self.stream_options("--seconds", 1)))
+    def test_launch_without_rtsp_expires(self):
+        other = self.other_client()
+        words = ("launch", "--appid", self.client.app_id(), "--mode", "1280x720x60")
+        start = time.monotonic()
+        self.assertEqual(self.client.run(*words)["status"], 200)
+        refused = other.run(*words)
+        self.assertEqual(refused["status"], 400)
+        self.assertIn("Another device is streaming", refused["body"])
+        wait_for(lambda: other.run(*words)["status"] == 200, 20, "the unused launch to expire")
+        taken_s = time.monotonic() - start
+        print(f"expired after {taken_s:.1f} s")
+        self.assertGreater(taken_s, 5)
+        self.assertLessEqual(taken_s, GONE_LIMIT_S)
+        self.assert_clean(other.stream(*self.stream_options("--launch", "--seconds", 1)))
 
     def test_client_that_never_pings_ends(self):
         report = self.client.stream(*self.stream_options("--seconds", 1, "--no-video-ping"))
@@ -86,37 +122,72 @@ class Session(DisplayTest):
         self.assertNotEqual(self.client.run("launch", "--appid", self.client.app_id(), "--rikey", key)["status"], 200)
 
     def test_malformed_launches_are_refused(self):
-        for words in (("--appid", self.client.app_id(), "--rikey", "00"), ("--appid", self.client.app_id(), "--rikey", "zz" * 16), ("--appid", 999)):
+        app = self.client.app_id()
+        for words in (("--appid", app, "--rikey", "00"), ("--appid", app, "--rikey", "zz" * 16), ("--appid", 999)):
             reply = self.client.run("launch", *words)
             self.assertNotEqual(reply["status"], 200, words)
             self.assertIn("<gamesession>0</gamesession>", reply["body"])
 
-    def test_start_and_stop_without_growth(self):
-        rounds = max(4, self.soak)
-        options = self.stream_options("--frames", 5, "--seconds", 2, "--quit")
-        for _ in range(2):
-            self.assert_clean(self.client.stream(*options))
-        wait_for(self.is_free, 15, "a free host")
+
+class Growth(DisplayTest):
+    rounds = 50
+
+    def one_round(self, number):
+        """Launch, first picture, and away: politely or not."""
+        leave = "--die" if number % 2 else "--quit"
+        self.assert_clean(self.client.stream(*self.stream_options("--launch", "--frames", 1, "--seconds", 2, leave)))
+
+    def at_rest(self):
+        self.client.run("cancel")
+        wait_for(lambda: not self.page.call("GET", "status")["sessions"], 15, "the last session's end")
+
+    def test_starting_and_stopping_leaves_nothing_behind(self):
+        self.page = Page(self.host)
+        for number in range(4):
+            self.one_round(number)
+        self.at_rest()
         time.sleep(1)
-        before = (self.host.fds(), self.host.threads(), self.host.memory_kb())
-        for _ in range(rounds):
-            self.assert_clean(self.client.stream(*options))
-        time.sleep(1)
-        wait_for(lambda: self.host.fds() <= before[0] + 1, 15, f"descriptors to fall back to {before[0]}")
-        wait_for(lambda: self.host.threads() <= before[1], 15, f"threads to fall back to {before[1]}")
-        self.assertLess(self.host.memory_kb(), before[2] + 8192 + 100 * rounds)
+        fds, threads, memory_kb = self.host.fds(), self.host.threads(), self.host.memory_kb()
+        start = time.monotonic()
+        for number in range(max(self.rounds, self.soak)):
+            self.one_round(number)
+        print(f"{(time.monotonic() - start) / self.rounds:.2f} s a round")
+        self.at_rest()
+        wait_for(lambda: self.host.fds() <= fds, 15, f"descriptors to fall back to {fds}")
+        wait_for(lambda: self.host.threads() <= threads, 15, f"threads to fall back to {threads}")
+        print(f"memory {memory_kb} kB before, {self.host.memory_kb()} kB after")
+        self.assertLessEqual(self.host.memory_kb(), memory_kb + 8192)
 
 
 class Removal(DisplayTest):
-    def test_removed_client_loses_its_stream(self):
+    def assert_removal_ends_the_stream(self, remove):
+        """`remove(id)` takes the client off the list in the middle of its stream."""
         other = self.new_client()
         other.pair("3333")
-        known = Page(self.host).clients()
-        stream = self.start_stream(other, *self.stream_options("--seconds", 20)).wait_streaming()
+        index = os.path.join(self.temporary_folder(), "index")
+        stream = self.start_stream(other, *self.stream_options("--seconds", 20, "--index", index)).wait_streaming()
         streaming = [c for c in Page(self.host).clients() if c.get("streaming")]
-        self.assertEqual(len(streaming), 1, known)
-        self.host.cli("clients", "remove", streaming[0]["id"])
-        self.assertTrue(stream.report()["control_gone"])
+        self.assertEqual(len(streaming), 1)
+        remove(streaming[0]["id"])
+        removed_ns = time.monotonic_ns()
+        report = stream.report()
+        self.assertTrue(report["control_gone"])
+        self.assertLess(read_index(index)[-1]["last_ns"] - removed_ns, AT_ONCE_NS)
+        self.assertIn('status_code="401"', other.xml("serverinfo", "--https"))
+
+    def test_by_the_command_line(self):
+        self.assert_removal_ends_the_stream(lambda known: self.host.cli("clients", "remove", known))
+
+    def test_by_the_page(self):
+        page = Page(self.host)
+        self.assert_removal_ends_the_stream(lambda known: page.call("POST", "clients/remove", {"id": known}))
+
+    def test_a_client_cannot_remove_itself(self):
+        stream = self.start_stream(self.client, *self.stream_options("--seconds", 3)).wait_streaming()
+        self.assertEqual(self.client.run("unpair", "--https")["status"], 200)
+        report = stream.report()
+        self.assert_clean(report)
+        self.assertFalse(report["control_gone"])
 
 
 class Shutdown(TestCase):

@@ -1,8 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
+import random
+import statistics
+import time
 import unittest
 
+import xroot
 from harness import DisplayTest, Picture, read_index, wait_for
+
+MOTIONS = 20
 
 
 class ShowsTheScene:
@@ -162,6 +168,26 @@ class Still(DisplayTest):
         box = before.difference(after)
         self.assertIsNotNone(box)
         self.assertTrue(box[0] < 250 and box[2] > 850)
+
+    def test_motion_alone_is_a_picture_within_an_interval(self):
+        index = os.path.join(self.temporary_folder(), "index")
+        self.display.fill(0x808080)
+        stream = self.start_stream(self.client, *self.stream_options("--seconds", 10, "--index", index))
+        stream.wait_streaming()
+        moved_ns = []
+        with xroot.Root(self.display.number) as root:
+            xtest = root.xtest()
+            time.sleep(1)
+            for step in range(MOTIONS):
+                moved_ns.append(time.monotonic_ns())
+                root.move_pointer(xtest, 100 + 50 * step, 100 + 20 * step)
+                time.sleep(random.uniform(0.3, 0.4))  # the repeats of a picture are over, and no beat is kept
+        self.assert_clean(stream.report())
+        arrivals = [e["last_ns"] for e in read_index(index) if e["delivered"]]
+        taken_ms = [(next(a for a in arrivals if a > moved) - moved) / 1e6 for moved in moved_ns]
+        median = statistics.median(taken_ms)
+        print(f"pointer motion to picture at the client: median {median:.1f} ms, longest {max(taken_ms):.1f} ms")
+        self.assertLessEqual(median, 2 * 1000 / 60)
 
 
 if __name__ == "__main__":

@@ -10,31 +10,16 @@ import sys
 import tempfile
 import unittest
 
-from selenium import webdriver
 from selenium.common.exceptions import StaleElementReferenceException
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
+from browser import start_browser
 from web_host import PASSWORD, SETUP_CODE, Caller, WebHost
 
 PROGRAM = None
 SHOTS = os.environ.get("SCREENSHOTS")
-
-
-def start_browser(profile):
-    options = webdriver.ChromeOptions()
-    options.binary_location = "/usr/bin/chromium"
-    for switch in ["headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-sync",
-                   "disable-background-networking", "disable-component-update", "disable-dev-shm-usage",
-                   "ignore-certificate-errors", "hide-scrollbars", "window-size=1200,900", "lang=en",
-                   f"user-data-dir={profile}",
-                   "host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]:
-        options.add_argument("--" + switch)
-    options.set_capability("acceptInsecureCerts", True)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    return webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
 
 
 class PageTest(unittest.TestCase):
