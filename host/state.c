@@ -63,7 +63,9 @@ static bool lock_folder(struct state *self)
     }
     if (flock(self->lock_fd, LOCK_EX | LOCK_NB) == 0)
         return true;
-    log_error("state: the folder %s is in use by another process", self->folder);
+    log_error("state: the folder %s is in use by another process: a host runs already; a second one needs "
+              "--set state_dir=... --set port=...",
+              self->folder);
     return false;
 }
 
