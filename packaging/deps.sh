@@ -1,5 +1,5 @@
 #!/bin/bash
-# Install what building, running and testing Earthshine needs on Debian 12. Idempotent; one apt call.
+# Install what building, running and testing Earthshine needs on Debian 12. Idempotent; one installation.
 # usage: packaging/deps.sh [--run|--test]     --run: build and run only; --test (default): also the tests
 set -eu
 
@@ -35,12 +35,19 @@ if [ "$(id -u)" != 0 ]; then
     sudo=sudo
 fi
 echo "deps.sh: installing$missing"
-# A fresh image has no package lists: one more call only then.
-[ -n "$(find /var/lib/apt/lists -name '*_Packages*' -print -quit 2>/dev/null)" ] || $sudo apt-get update -qq
-# shellcheck disable=SC2086
-$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing </dev/null >/tmp/earthshine-deps.$$.log 2>&1 || {
-    tail -20 /tmp/earthshine-deps.$$.log >&2
-    echo "deps.sh: apt-get failed; its whole output is in /tmp/earthshine-deps.$$.log" >&2
+log=$(mktemp)
+install() {
+    # shellcheck disable=SC2086
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing </dev/null >"$log" 2>&1
+}
+update() {
+    $sudo apt-get update -qq
+}
+# A fresh image has no package lists, an old one such that name files the mirror no longer has.
+[ -n "$(find /var/lib/apt/lists -name '*_Packages*' -print -quit 2>/dev/null)" ] || update
+install || { update && install; } || {
+    tail -20 "$log" >&2
+    echo "deps.sh: apt-get failed; its whole output is in $log" >&2
     exit 1
 }
-rm -f /tmp/earthshine-deps.$$.log
+rm -f "$log"
