@@ -55,8 +55,11 @@ void report_to_json(const struct report *self, json_t *object)
     json_object_set_new(object, "encoder", json_string(self->now.encoder ? self->now.encoder : ""));
     json_object_set_new(object, "rate_fps", json_real(self->fps));
     json_object_set_new(object, "kbps", json_real(self->kbps));
-    json_object_set_new(object, "latency_p50_ms", json_real(self->now.latency.p50_us / 1000.0));
-    json_object_set_new(object, "latency_p99_ms", json_real(self->now.latency.p99_us / 1000.0));
+    bool measured = self->now.latency.count > 0; /* not while a still picture is only repeated */
+    json_object_set_new(object, "latency_p50_ms",
+                        measured ? json_real(self->now.latency.p50_us / 1000.0) : json_null());
+    json_object_set_new(object, "latency_p99_ms",
+                        measured ? json_real(self->now.latency.p99_us / 1000.0) : json_null());
     json_object_set_new(object, "loss_percent", json_real(self->loss_percent));
     json_object_set_new(object, "dropped", json_integer((json_int_t)self->dropped));
 }

@@ -18,5 +18,6 @@ struct report {
 /* Takes the stream's report and compares it with the last one. `lost_packets`: the client's count since the start. */
 void report_update(struct report *self, struct stream *stream, uint64_t lost_packets, int64_t now_ns);
 void report_log(const struct report *self, const char *session_id);
-/* Adds encoder, rate_fps, kbps, latency_p50_ms, latency_p99_ms, loss_percent, dropped to `object`. */
+/* Adds encoder, rate_fps, kbps, latency_p50_ms, latency_p99_ms (null: nothing new was shown), loss_percent, dropped to
+ * `object`. */
 void report_to_json(const struct report *self, json_t *object);

@@ -276,7 +276,8 @@ function updateSession(element, item) {
   text("mode", item.width + " × " + item.height + " @ " + number(item.fps, 0));
   text("fps", number(item.rate_fps, 1) + " fps");
   text("rate", rate(item.kbps));
-  text("latency", number(item.latency_p50_ms, 1) + " / " + number(item.latency_p99_ms, 1) + " ms");
+  const measured = Number.isFinite(item.latency_p50_ms) && Number.isFinite(item.latency_p99_ms); // not on a still desktop
+  text("latency", measured ? number(item.latency_p50_ms, 1) + " / " + number(item.latency_p99_ms, 1) + " ms" : "–");
   text("loss", number(item.loss_percent, 2) + " %");
   element.querySelector(".loss").classList.toggle("bad", item.loss_percent >= 1);
   text("encoder", [item.encoder, codecName(item.codec)].filter(Boolean).join(" · "));
