@@ -1,4 +1,4 @@
-# One line per test program, sorted by folder and name.
+# One line per test program.
 earthshine_unit_test(base LIBS es_base)
 earthshine_unit_test(address LIBS es_net)
 earthshine_unit_test(fec LIBS es_protocol PkgConfig::JANSSON SOURCES unit/plain_fec.c)
