@@ -4,27 +4,14 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <string.h>
 
 static atomic_int current_level = LOG_LEVEL_INFO;
 
 static const char *const level_names[] = {"ERROR", "WARN", "INFO", "DEBUG"};
-static const char *const level_words[] = {"error", "warn", "info", "debug"};
 
 void log_set_level(enum log_level level)
 {
     atomic_store_explicit(&current_level, level, memory_order_relaxed);
-}
-
-bool log_level_parse(const char *word, enum log_level *ret_level)
-{
-    for (int i = 0; i <= LOG_LEVEL_DEBUG; i++) {
-        if (!strcmp(word, level_words[i])) {
-            *ret_level = (enum log_level)i;
-            return true;
-        }
-    }
-    return false;
 }
 
 void log_write(enum log_level level, const char *format, ...)

@@ -13,8 +13,6 @@
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
 void log_set_level(enum log_level level);
-/* "error", "warn", "info", "debug". False, nothing written, for other words. */
-bool log_level_parse(const char *word, enum log_level *ret_level);
 
 __attribute__((format(printf, 2, 3))) void log_write(enum log_level level, const char *format, ...);
 #define log_error(...) log_write(LOG_LEVEL_ERROR, __VA_ARGS__)

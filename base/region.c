@@ -98,14 +98,6 @@ void region_clip(struct region *self, struct rect bounds)
     }
 }
 
-struct rect region_bounds(const struct region *self)
-{
-    struct rect bounds = {0};
-    for (int i = 0; i < self->count; i++)
-        bounds = rect_unite(bounds, self->rects[i]);
-    return bounds;
-}
-
 int64_t region_area(const struct region *self)
 {
     int64_t sum = 0;

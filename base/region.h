@@ -31,5 +31,4 @@ void region_clear(struct region *self);
 void region_add(struct region *self, struct rect r); /* empty ones are ignored */
 void region_add_region(struct region *self, const struct region *other);
 void region_clip(struct region *self, struct rect bounds);
-struct rect region_bounds(const struct region *self);
 int64_t region_area(const struct region *self); /* pixels, overlaps counted twice */

@@ -21,6 +21,7 @@ struct encoder_config {
     int bitrate_kbps;
     int slices;               /* at least this many per picture, 1..16 */
     int max_reference_frames; /* 0: the encoder's choice; 1: exactly one */
+    int burst_kbit;           /* one access unit should not be larger; 0: no such limit */
     int threads;              /* software encoders; 0: their choice */
 };
 

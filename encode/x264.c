@@ -81,6 +81,8 @@ static void set_rate(x264_param_t *param, const struct encoder_config *config)
 {
     int64_t vbv = (int64_t)config->bitrate_kbps * 100 * VBV_INTERVALS / config->fps_x100;
     int64_t most = (int64_t)config->bitrate_kbps * VBV_MAX_MS / 1000;
+    if (config->burst_kbit && most > config->burst_kbit)
+        most = config->burst_kbit;
     param->rc.i_rc_method = X264_RC_ABR;
     param->rc.i_bitrate = config->bitrate_kbps;
     param->rc.i_vbv_max_bitrate = config->bitrate_kbps;

@@ -23,6 +23,7 @@ struct gamestream {
     struct http_server *https; /* may be NULL */
     struct held *held;
     struct log_limit log_limit;
+    uint64_t paired, wrong_pins, pairings_failed, not_authorised;
 };
 
 /* A /pair request that is not answered yet: it waits for its PIN, for a worker, or for the disk. */
@@ -114,6 +115,12 @@ static void on_pairing_ended(void *ctx, const char *id, const char *address, enu
     };
     struct gamestream *self = ctx;
     unsigned swallowed;
+    if (why == PAIRING_END_PAIRED)
+        self->paired++;
+    else if (why == PAIRING_END_WRONG_PIN)
+        self->wrong_pins++;
+    else
+        self->pairings_failed++;
     if (log_limit_pass(&self->log_limit, 5, clock_now_ns(), &swallowed))
         log_info("pairing: request %.8s from %s: %s", id, address, texts[why]);
     self->config.changed(self->config.ctx);
@@ -390,6 +397,7 @@ void gamestream_handle_https(void *ctx, struct http_exchange *exchange)
         client = state_find_client(self->config.state, sha256);
     if (!client) {
         char document[NVHTTP_DOCUMENT_MAX];
+        self->not_authorised++;
         size_t size = nvhttp_not_authorised(http_exchange_request(exchange)->path, document, sizeof(document));
         reply_document(exchange, document, size);
         return;
@@ -439,6 +447,14 @@ void gamestream_destroy(struct gamestream *self)
 void gamestream_set_https(struct gamestream *self, struct http_server *https)
 {
     self->https = https;
+}
+
+void gamestream_counters(const struct gamestream *self, json_t *object)
+{
+    json_object_set_new(object, "pairings_done", json_integer((json_int_t)self->paired));
+    json_object_set_new(object, "pairings_wrong_pin", json_integer((json_int_t)self->wrong_pins));
+    json_object_set_new(object, "pairings_ended_otherwise", json_integer((json_int_t)self->pairings_failed));
+    json_object_set_new(object, "not_authorised", json_integer((json_int_t)self->not_authorised));
 }
 
 struct pairing *gamestream_pairing(struct gamestream *self)

@@ -39,4 +39,7 @@ void gamestream_handle_https(void *ctx, struct http_exchange *exchange);
 /* Authorised clients' TLS handshakes are preferred on this server. */
 void gamestream_set_https(struct gamestream *self, struct http_server *https);
 
+/* Adds "pairings_*" and "not_authorised". */
+void gamestream_counters(const struct gamestream *self, json_t *object);
+
 struct pairing *gamestream_pairing(struct gamestream *self);

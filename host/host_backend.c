@@ -85,6 +85,7 @@ static json_t *make_counters(const struct host *self)
                   (json_int_t)control.unknown, "state_write_failures", (json_int_t)self->saver.failures);
     json_object_update(counters, rest);
     json_decref(rest);
+    gamestream_counters(self->gamestream, counters);
     sessions_counters(self->sessions, counters);
     return counters;
 }

@@ -325,6 +325,13 @@ static int collect_encoders(const struct sessions *self, enum encoder_codec code
     return count;
 }
 
+/* What 4 FEC blocks of at most 255 packets carry: beyond that a frame loses its share of parity. */
+static int burst_kbit(int packet_size, int fec_percent)
+{
+    int data_packets = 4 * (25500 / (100 + fec_percent));
+    return data_packets * (packet_size - 16) * 8 / 1000;
+}
+
 static struct stream *make_stream(struct session *session)
 {
     const struct sessions *self = session->owner;
@@ -353,6 +360,7 @@ static struct stream *make_stream(struct session *session)
                 .bitrate_kbps = sdp_encoder_bitrate_kbps(total_kbps, config->fec_percent, announce->audio_channels,
                                                          announce->audio_high_quality),
                 .slices = announce->slices,
+                .burst_kbit = burst_kbit(announce->packet_size, config->fec_percent),
                 .max_reference_frames = announce->max_reference_frames,
             },
         .sender =
@@ -611,6 +619,19 @@ void sessions_destroy(struct sessions *self)
 
 static const char *const state_names[] = {"launched", "starting", "streaming", "ending"};
 
+/* What the client has told us so far. */
+static void add_feedback(json_t *object, const struct session *s)
+{
+    const struct {
+        const char *name;
+        uint64_t value;
+    } rows[] = {{"fec_reports", atomic_load(&s->fec_reports)},      {"blocks_lost", atomic_load(&s->blocks_lost)},
+                {"idr_requests", atomic_load(&s->idr_requests)},    {"invalidations", atomic_load(&s->invalidations)},
+                {"input_ignored", atomic_load(&s->input_messages)}, {"packets_lost", atomic_load(&s->lost_packets)}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        json_object_set_new(object, rows[i].name, json_integer((json_int_t)rows[i].value));
+}
+
 json_t *sessions_to_json(const struct sessions *self)
 {
     json_t *list = json_array();
@@ -621,8 +642,10 @@ json_t *sessions_to_json(const struct sessions *self)
             json_pack("{ss ss ss ss si si sf ss sI}", "id", s->id, "client", s->client.name, "address", peer, "state",
                       state_names[s->state], "width", s->announce.width, "height", s->announce.height, "fps",
                       s->announce.fps_x100 / 100.0, "codec", "H.264", "since_ms", (json_int_t)s->running_wall_ms);
-        if (object)
+        if (object) {
             report_to_json(&s->report, object);
+            add_feedback(object, s);
+        }
         json_array_append_new(list, object);
     }
     return list;

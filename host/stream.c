@@ -38,7 +38,8 @@ struct stream {
     int encoder_index; /* in config.encoders */
     struct frame *last;
     int64_t interval_ns, next_repeat_ns, last_idr_ns, last_timestamp_ns;
-    int repeats_done; /* of the last picture */
+    int repeats_done;   /* of the last picture */
+    uint64_t too_large; /* access units the sender refused, as far as they were answered by an IDR */
 };
 
 static bool is_stopping(struct stream *self)
@@ -120,10 +121,20 @@ static void schedule_repeat(struct stream *self, int64_t from_ns)
     self->next_repeat_ns = delay_ns == INT64_MAX ? INT64_MAX : from_ns + delay_ns;
 }
 
+/* A refused access unit left no gap for the client to notice, but what follows refers to it. */
+static void answer_refusals(struct stream *self)
+{
+    uint64_t too_large = video_sender_get_counters(self->sender).too_large;
+    if (too_large != self->too_large)
+        atomic_store(&self->idr_wanted, true);
+    self->too_large = too_large;
+}
+
 /* `damage` empty: a repeat. False: no encoder is left. */
 static bool encode_and_submit(struct stream *self, const struct region *damage, bool is_repeat)
 {
     int64_t begin_ns = clock_now_ns();
+    answer_refusals(self);
     bool idr = idr_is_due(self, begin_ns);
     if (idr)
         atomic_store(&self->idr_wanted, false);

@@ -278,11 +278,6 @@ bool video_packetiser_build(struct video_packetiser *self, int block_index, stru
     return true;
 }
 
-const struct video_layout *video_packetiser_layout(const struct video_packetiser *self)
-{
-    return &self->layout;
-}
-
 uint32_t video_packetiser_frame(const struct video_packetiser *self)
 {
     return self->frame;

@@ -78,6 +78,5 @@ struct video_datagrams {
 /* Each block 0..blocks-1 exactly once, in order. False: the cipher failed, nothing may be sent. */
 bool video_packetiser_build(struct video_packetiser *self, int block, struct video_datagrams *ret_datagrams);
 
-const struct video_layout *video_packetiser_layout(const struct video_packetiser *self); /* of the loaded frame */
 uint32_t video_packetiser_frame(const struct video_packetiser *self);       /* number last loaded; first - 1 before */
 uint64_t video_packetiser_next_packet(const struct video_packetiser *self); /* counter after the loaded frame */

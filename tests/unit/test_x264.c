@@ -359,6 +359,23 @@ static void moving_pictures_keep_to_the_rate_and_an_idr_to_100_ms_of_it(void **s
     rig_finish(&rig);
 }
 
+static void an_access_unit_keeps_to_the_burst_it_is_given(void **state)
+{
+    (void)state;
+    struct rig rig = {0};
+    nv12_scene_init(&rig.scene, 960, 540, NV12_VIDEO);
+    struct encoder_config config = config_for(&rig.scene);
+    config.bitrate_kbps = 30000; /* 4 intervals of it would be 2000 kbit */
+    config.burst_kbit = 800;
+    rig_open(&rig, &config);
+    for (int i = 0; i < 40; i++) {
+        encode(&rig, i % 10 == 0);
+        assert_true(rig.part.size <= 800 * 1000 / 8);
+        nv12_scene_step(&rig.scene);
+    }
+    rig_finish(&rig);
+}
+
 static void odd_and_largest_sizes_come_out_whole(void **state)
 {
     (void)state;
@@ -397,6 +414,7 @@ int main(void)
         cmocka_unit_test(there_are_as_many_slices_as_asked),
         cmocka_unit_test(the_parameter_set_promises_one_reference_no_delay_and_the_colours),
         cmocka_unit_test(moving_pictures_keep_to_the_rate_and_an_idr_to_100_ms_of_it),
+        cmocka_unit_test(an_access_unit_keeps_to_the_burst_it_is_given),
         cmocka_unit_test(odd_and_largest_sizes_come_out_whole),
         cmocka_unit_test(a_picture_of_another_size_is_a_failure),
     };
