@@ -9,7 +9,7 @@ build="build-essential cmake ninja-build pkg-config nasm
  libxcb-randr0-dev libxcb-xinput-dev libxau-dev"
 session="xvfb xauth openssl openbox xterm fonts-dejavu-core"
 tests="clang clang-format libclang-rt-14-dev libcmocka-dev python3 python3-selenium python3-openssl chromium chromium-driver
- ffmpeg nftables iproute2 dbus avahi-daemon avahi-utils x11-utils xdotool curl git procps libxcb-xtest0-dev"
+ ffmpeg nftables iproute2 dbus avahi-daemon avahi-utils x11-utils x11-xserver-utils xdotool xserver-xorg-core xserver-xorg-video-dummy curl git procps libxcb-xtest0-dev"
 
 case "${1:---test}" in
 --run) wanted="$build $session" ;;
