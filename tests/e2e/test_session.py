@@ -52,7 +52,8 @@ class Session(DisplayTest):
         stream = self.start_stream(self.client, *self.stream_options("--seconds", 6)).wait_streaming()
         report = other.stream("--launch", "--appid", self.client.app_id(), "--seconds", 1)
         self.assertNotEqual(report["exit"], 0)
-        self.assertNotEqual(report["launch_status"], 200)
+        self.assertEqual(report["launch_status"], 400)
+        self.assertIn("Another device is streaming", report["error"])
         report = stream.report()
         self.assert_clean(report)
         self.assertFalse(report["control_gone"])
@@ -149,9 +150,10 @@ class Growth(DisplayTest):
         time.sleep(1)
         fds, threads, memory_kb = self.host.fds(), self.host.threads(), self.host.memory_kb()
         start = time.monotonic()
-        for number in range(max(self.rounds, self.soak)):
+        rounds = max(self.rounds, self.soak)
+        for number in range(rounds):
             self.one_round(number)
-        print(f"{(time.monotonic() - start) / self.rounds:.2f} s a round")
+        print(f"{(time.monotonic() - start) / rounds:.2f} s a round")
         self.at_rest()
         wait_for(lambda: self.host.fds() <= fds, 15, f"descriptors to fall back to {fds}")
         wait_for(lambda: self.host.threads() <= threads, 15, f"threads to fall back to {threads}")
