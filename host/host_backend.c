@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the page and the local commands ask the host for, as JSON (web/web.h names the fields). */
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "host/host_internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static json_t *list_pairings(void *ctx)
@@ -177,13 +179,55 @@ static const char *password_record(void *ctx)
     return state_password(((struct host *)ctx)->state);
 }
 
+/* A new password on its way to disk, and what it replaces. */
+struct password_change {
+    struct host *host;
+    char *record, *setup_code; /* before; NULL: there was none */
+    void (*done)(void *arg, bool stored);
+    void *arg;
+};
+
+static void free_text(char *text)
+{
+    if (text)
+        crypto_wipe(text, strlen(text));
+    free(text);
+}
+
+static void end_change(struct password_change *change, bool stored)
+{
+    change->done(change->arg, stored);
+    free_text(change->record);
+    free_text(change->setup_code);
+    free(change);
+}
+
+static void password_saved(void *arg, bool stored)
+{
+    struct password_change *change = arg;
+    if (!stored)
+        state_put_back_password(change->host->state, change->record, change->setup_code);
+    end_change(change, stored);
+}
+
 static void store_password(void *ctx, const char *record, void (*done)(void *arg, bool stored), void *arg)
 {
     struct host *self = ctx;
-    if (state_set_password(self->state, record))
-        saver_save(&self->saver, done, arg);
-    else
+    const char *before = state_password(self->state), *code = state_setup_code(self->state);
+    struct password_change *change = calloc(1, sizeof(*change));
+    if (!change) {
+        log_oom("host");
         done(arg, false);
+        return;
+    }
+    *change = (struct password_change){.host = self, .done = done, .arg = arg};
+    change->record = before ? strdup(before) : NULL;
+    change->setup_code = code ? strdup(code) : NULL;
+    bool kept = (!before || change->record) && (!code || change->setup_code);
+    if (kept && state_set_password(self->state, record))
+        saver_save(&self->saver, password_saved, change);
+    else
+        end_change(change, false); /* nothing was changed */
 }
 
 static bool setup_code_matches(void *ctx, const char *code)

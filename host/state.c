@@ -431,6 +431,16 @@ bool state_set_password(struct state *self, const char *record)
     return true;
 }
 
+void state_put_back_password(struct state *self, const char *record, const char *setup_code)
+{
+    crypto_wipe(self->data.password, sizeof(self->data.password));
+    crypto_wipe(self->data.setup_code, sizeof(self->data.setup_code));
+    if (record)
+        text_copy(self->data.password, sizeof(self->data.password), record);
+    if (setup_code)
+        text_copy(self->data.setup_code, sizeof(self->data.setup_code), setup_code);
+}
+
 const char *state_setup_code(const struct state *self)
 {
     return self->data.setup_code[0] && !self->data.password[0] ? self->data.setup_code : NULL;

@@ -83,8 +83,11 @@ void state_saw_client(struct state *self, const uint8_t sha256[32], int64_t now_
 /* --- the page --- */
 const char *state_password(const struct state *self);            /* "scrypt$...", NULL: none set */
 bool state_set_password(struct state *self, const char *record); /* NULL forgets it; a setup code ends with it */
-const char *state_setup_code(const struct state *self);          /* NULL when a password is set */
-bool state_new_setup_code(struct state *self);                   /* forgets the password too */
+/* Takes a change of the password back that could not be stored: what state_password() and state_setup_code() were
+ * before, either may be NULL. */
+void state_put_back_password(struct state *self, const char *record, const char *setup_code);
+const char *state_setup_code(const struct state *self);                    /* NULL when a password is set */
+bool state_new_setup_code(struct state *self);                             /* forgets the password too */
 bool state_setup_code_matches(const struct state *self, const char *code); /* constant time; case, '-', ' ' ignored */
 
 /* --- interfaces on which GSO was found to be swallowed --- */

@@ -282,6 +282,7 @@ class DiskFull(TestCase):
         refused = page.call("POST", "clients/rename", {"id": page.clients()[0]["id"], "name": "after"}, expect=500)
         self.assertIn("could not be saved", json.dumps(refused))
         self.assertNotEqual(self.host.cli("passwd", text="another password\n", check=False).returncode, 0)
+        Page(self.host)  # logs in: the old password is still the one
         self.assertGreaterEqual(page.call("GET", "status")["counters"]["state_write_failures"], 2)
 
         self.assert_clean(stream.report())
@@ -289,6 +290,14 @@ class DiskFull(TestCase):
         self.assertEqual(other.pair("1111")["result"], "ok")
         self.assertEqual(len(page.clients()), 2)
         self.assertEqual(len(read_state(self.mount)["clients"]), 2)
+
+    def test_first_password_that_cannot_be_saved_is_none(self):
+        code = self.host.cli("setup-code").stdout
+        self.fill()
+        self.assertNotEqual(self.host.cli("passwd", text="the first password\n", check=False).returncode, 0)
+        self.assertEqual(self.host.cli("setup-code").stdout, code)
+        self.free()
+        Page(self.host)  # by the setup code
 
     def test_start_on_a_full_disk(self):
         self.host.process.send_signal(signal.SIGTERM)
