@@ -28,8 +28,6 @@ earthshine_unit_test(crypto LIBS es_protocol PkgConfig::JANSSON)
 earthshine_unit_test(http LIBS es_protocol)
 earthshine_unit_test(control LIBS es_protocol PkgConfig::JANSSON)
 earthshine_unit_test(sdp LIBS es_protocol PkgConfig::JANSSON)
-add_executable(discovery_main e2e/discovery_main.c) # used by tests/e2e/test_discovery.sh
-target_link_libraries(discovery_main PRIVATE es_net)
 earthshine_unit_test(control_host LIBS es_net PkgConfig::JANSSON)
 earthshine_unit_test(pairing LIBS es_protocol PkgConfig::JANSSON)
 earthshine_unit_test(rtsp_server LIBS es_net PkgConfig::JANSSON)
