@@ -6,9 +6,11 @@
 #include "capture/display.h"
 
 #include "base/clock.h"
+#include "base/heartbeat.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "base/thread.h"
+#include "capture/keeper.h"
 #include "capture/opener.h"
 #include "capture/source.h"
 #include "capture/view.h"
@@ -26,19 +28,32 @@
 #define PATIENCE_NS   (300 * CLOCK_MS_NS)   /* an X server that takes longer to greet is said not to answer */
 #define OPEN_LIMIT_NS (5 * CLOCK_SECOND_NS)
 
+/* Where the desktop is. */
+struct place {
+    char name[64]; /* "": nowhere */
+    char xauthority[DISPLAY_PATH_MAX];
+    char sentence[160]; /* why nowhere */
+    bool is_ours;       /* display_point() named it */
+};
+
 struct display {
     struct thread thread;
     int wake_fd;
-    char name[64], output[64]; /* name "": there is none to connect to */
+    char output[64];
+    struct keeper *keeper;
+    struct heartbeat heartbeat;
 
     struct mutex lock; /* guards the next three; the capture thread holds it while views convert */
     struct view *views;
     bool stopping;
 
-    struct mutex status_lock;
+    struct mutex status_lock;     /* guards the next three, and that `source` exists; never held during slow work */
     struct display_status status; /* capture thread writes */
+    struct place pointed;         /* where to look from now on */
+    bool pointed_elsewhere;
 
     /* capture thread */
+    struct place place;
     struct source *source; /* the desktop, NULL while there is none */
     struct source *card;   /* the status picture, while it is needed */
     struct opener opener;
@@ -85,12 +100,23 @@ static void drop_card(struct display *self)
     self->card = NULL;
 }
 
+/* Ends the source; display_abort_source() no longer sees it. */
+static void take_source(struct display *self)
+{
+    mutex_lock(&self->status_lock);
+    struct source *source = self->source;
+    self->source = NULL;
+    mutex_unlock(&self->status_lock);
+    if (source)
+        source->ops->destroy(source);
+}
+
 static void drop_source(struct display *self, int64_t now_ns)
 {
     char sentence[sizeof(self->source->sentence)];
     text_copy(sentence, sizeof(sentence), self->source->sentence);
-    self->source->ops->destroy(self->source);
-    self->source = NULL;
+    keeper_detach(self->keeper);
+    take_source(self);
     self->must_show_all = true;
     self->retry_ns = now_ns + RETRY_NS;
     publish_source(self);
@@ -99,7 +125,11 @@ static void drop_source(struct display *self, int64_t now_ns)
 
 static void adopt_source(struct display *self, struct source *source)
 {
+    mutex_lock(&self->status_lock);
     self->source = source;
+    text_copy(self->status.name, sizeof(self->status.name), source->display);
+    text_copy(self->status.xauthority, sizeof(self->status.xauthority), source->xauthority);
+    mutex_unlock(&self->status_lock);
     self->must_show_all = true;
     drop_card(self);
     source->ops->set_viewed(source, self->viewed);
@@ -109,6 +139,7 @@ static void adopt_source(struct display *self, struct source *source)
     self->status.reconnects += self->was_capturing;
     mutex_unlock(&self->status_lock);
     self->was_capturing = true;
+    keeper_attach(self->keeper, source->display, source->xauthority, self->output, self->place.is_ours);
     log_info("display: capturing %s, %dx%d", source->place, source->width, source->height);
 }
 
@@ -116,10 +147,10 @@ static void start_opening(struct display *self, int64_t now_ns)
 {
     char sentence[160] = "";
     self->began_ns = now_ns;
-    if (opener_start(&self->opener, self->name, self->output, sentence, sizeof(sentence)))
+    if (opener_start(&self->opener, self->place.name, self->place.xauthority, self->output, sentence, sizeof(sentence)))
         return;
     if (self->was_capturing)
-        snprintf(sentence, sizeof(sentence), "The desktop %s went away. Waiting for it to return.", self->name);
+        snprintf(sentence, sizeof(sentence), "The desktop %s went away. Waiting for it to return.", self->place.name);
     set_sentence(self, sentence);
     self->retry_ns = now_ns + (self->viewed ? RETRY_NS : RETRY_IDLE_NS);
 }
@@ -129,7 +160,7 @@ static int64_t watch_opening(struct display *self, int64_t now_ns)
     if (now_ns - self->began_ns < PATIENCE_NS)
         return self->began_ns + PATIENCE_NS;
     char sentence[160];
-    snprintf(sentence, sizeof(sentence), "The X server %s does not answer.", self->name);
+    snprintf(sentence, sizeof(sentence), "The X server %s does not answer.", self->place.name);
     set_sentence(self, sentence);
     if (now_ns - self->began_ns < OPEN_LIMIT_NS)
         return self->began_ns + OPEN_LIMIT_NS;
@@ -140,7 +171,7 @@ static int64_t watch_opening(struct display *self, int64_t now_ns)
 /* Tries to have a desktop. Returns when to call again. */
 static int64_t seek_source(struct display *self, int64_t now_ns)
 {
-    if (self->source || !*self->name)
+    if (self->source || !*self->place.name)
         return INT64_MAX;
     struct source *source = NULL;
     char sentence[160] = "";
@@ -238,6 +269,8 @@ static void make_pictures(struct display *self, struct source *source, int64_t n
     }
     if (picture.resized && source == self->source)
         publish_source(self);
+    if (source == self->source)
+        keeper_saw_picture(self->keeper, source->width, source->height);
     struct view_picture shown = {
         .image = &picture.image,
         .captured_ns = captured_ns,
@@ -250,6 +283,7 @@ static void make_pictures(struct display *self, struct source *source, int64_t n
 /* Until woken, the time is reached, or something arrives at `fd` (-1: none). */
 static void wait_for_news(struct display *self, int fd, int64_t until_ns)
 {
+    heartbeat_end(&self->heartbeat);
     struct pollfd fds[2] = {{.fd = self->wake_fd, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
     struct timespec left = {0}, *limit = NULL;
     if (until_ns != INT64_MAX) {
@@ -270,11 +304,31 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* Goes where display_point() has said. */
+static void follow_place(struct display *self, int64_t now_ns)
+{
+    mutex_lock(&self->status_lock);
+    bool elsewhere = self->pointed_elsewhere;
+    self->pointed_elsewhere = false;
+    if (elsewhere)
+        self->place = self->pointed;
+    mutex_unlock(&self->status_lock);
+    if (!elsewhere)
+        return;
+    opener_cancel(&self->opener);
+    if (self->source)
+        drop_source(self, now_ns);
+    self->retry_ns = now_ns;
+    set_sentence(self, self->place.sentence);
+}
+
 /* One turn of the capture thread. */
 static void turn(struct display *self)
 {
-    count_viewers(self);
     int64_t now_ns = clock_now_ns();
+    heartbeat_begin(&self->heartbeat, now_ns);
+    count_viewers(self);
+    follow_place(self, now_ns);
     int64_t until_ns = seek_source(self, now_ns);
     struct source *source = current_source(self);
     if (!source) {
@@ -309,6 +363,7 @@ static void run(void *arg)
         if (stopping)
             return;
         turn(self);
+        heartbeat_end(&self->heartbeat);
     }
 }
 
@@ -319,9 +374,9 @@ static void choose_name(struct display *self, const char *name)
     if (strcmp(name, "none") == 0)
         set_sentence(self, "No display is configured (display = none).");
     else if (strcmp(name, "auto") != 0)
-        text_copy(self->name, sizeof(self->name), name);
+        text_copy(self->place.name, sizeof(self->place.name), name);
     else if (environment && *environment)
-        text_copy(self->name, sizeof(self->name), environment);
+        text_copy(self->place.name, sizeof(self->place.name), environment);
     else
         set_sentence(self, "No display: $DISPLAY is not set.");
 }
@@ -342,7 +397,9 @@ struct display *display_create(const struct display_config *config)
         display_destroy(self);
         return NULL;
     }
-    if (!thread_start(&self->thread, "capture", run, self)) {
+    self->keeper = keeper_create(
+        &(struct keeper_config){.left_note = config->left_note, .note = config->note, .ctx = config->ctx});
+    if (!self->keeper || !thread_start(&self->thread, "capture", run, self)) {
         display_destroy(self);
         return NULL;
     }
@@ -362,8 +419,8 @@ void display_destroy(struct display *self)
     thread_join(&self->thread);
     opener_finish(&self->opener);
     drop_card(self);
-    if (self->source)
-        self->source->ops->destroy(self->source);
+    keeper_destroy(self->keeper);
+    take_source(self);
     if (self->wake_fd >= 0)
         close(self->wake_fd);
     mutex_finish(&self->lock);
@@ -375,6 +432,45 @@ void display_get_status(struct display *self, struct display_status *ret_status)
 {
     mutex_lock(&self->status_lock);
     *ret_status = self->status;
+    mutex_unlock(&self->status_lock);
+    keeper_get_status(self->keeper, &ret_status->mode);
+}
+
+void display_point(struct display *self, const char *name, const char *xauthority, const char *sentence)
+{
+    mutex_lock(&self->status_lock);
+    self->pointed = (struct place){.is_ours = true};
+    text_copy(self->pointed.name, sizeof(self->pointed.name), name);
+    text_copy(self->pointed.xauthority, sizeof(self->pointed.xauthority), xauthority);
+    text_copy(self->pointed.sentence, sizeof(self->pointed.sentence), sentence);
+    self->pointed_elsewhere = true;
+    mutex_unlock(&self->status_lock);
+    wake(self);
+}
+
+void display_set_wish(struct display *self, const struct display_wish *wish)
+{
+    keeper_set_wish(self->keeper, wish);
+}
+
+void display_note_stored(struct display *self, bool stored)
+{
+    keeper_note_stored(self->keeper, stored);
+}
+
+const struct heartbeat *display_heartbeat(const struct display *self)
+{
+    return &self->heartbeat;
+}
+
+void display_abort_source(struct display *self)
+{
+    mutex_lock(&self->status_lock);
+    struct source *source = self->source;
+    if (source && source->ops->abort) {
+        source->ops->abort(source);
+        self->status.aborts++;
+    }
     mutex_unlock(&self->status_lock);
 }
 

@@ -7,9 +7,9 @@
 #include <string.h>
 
 #ifdef HAVE_X11
-static struct x11_connect *begin(const char *display, char *ret_sentence, size_t sentence_size)
+static struct x11_connect *begin(const char *display, const char *xauthority, char *ret_sentence, size_t sentence_size)
 {
-    return x11_connect_begin(display, ret_sentence, sentence_size);
+    return x11_connect_begin(display, xauthority, ret_sentence, sentence_size);
 }
 static struct source *finish(struct x11_connect *connect, const char *output, char *ret_sentence, size_t sentence_size)
 {
@@ -24,8 +24,9 @@ static void destroy(struct x11_connect *connect)
     x11_connect_destroy(connect);
 }
 #else
-static struct x11_connect *begin(const char *display, char *ret_sentence, size_t sentence_size)
+static struct x11_connect *begin(const char *display, const char *xauthority, char *ret_sentence, size_t sentence_size)
 {
+    (void)xauthority;
     snprintf(ret_sentence, sentence_size, "Cannot capture \"%s\": this program was built without X11.", display);
     return NULL;
 }
@@ -63,10 +64,10 @@ static void run(void *arg)
     self->wake(self->context);
 }
 
-bool opener_start(struct opener *self, const char *display, const char *output, char *ret_sentence,
-                  size_t sentence_size)
+bool opener_start(struct opener *self, const char *display, const char *xauthority, const char *output,
+                  char *ret_sentence, size_t sentence_size)
 {
-    self->connect = begin(display, ret_sentence, sentence_size);
+    self->connect = begin(display, xauthority, ret_sentence, sentence_size);
     if (!self->connect)
         return false;
     text_copy(self->output, sizeof(self->output), output);

@@ -26,8 +26,8 @@ struct opener {
 void opener_init(struct opener *self, void (*wake)(void *context), void *context);
 void opener_finish(struct opener *self); /* ends a running attempt */
 /* False: there is nothing to connect to; the sentence says so. */
-bool opener_start(struct opener *self, const char *display, const char *output, char *ret_sentence,
-                  size_t sentence_size);
+bool opener_start(struct opener *self, const char *display, const char *xauthority, const char *output,
+                  char *ret_sentence, size_t sentence_size);
 /* OPENER_DONE, told once: `*ret_source` is the caller's, or NULL and the sentence says why. */
 enum opener_state opener_poll(struct opener *self, struct source **ret_source, char *ret_sentence,
                               size_t sentence_size);

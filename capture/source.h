@@ -38,13 +38,17 @@ struct source_ops {
     enum source_state (*pump)(struct source *self, int64_t now_ns, int64_t *ret_again_ns);
     /* Bring the image up to date; waits 500 ms at most. False: failed. `*ret_picture` is written only on success. */
     bool (*fetch)(struct source *self, int64_t now_ns, struct source_picture *ret_picture);
+    /* Optional. Any thread, while the source exists: what hangs in one of the calls above fails now. */
+    void (*abort)(struct source *self);
 };
 
 struct source {
     const struct source_ops *ops;
-    int width, height;  /* px, of the captured area */
-    char place[64];     /* "x11 :0 DP-1" */
-    char sentence[160]; /* why it failed, for people */
+    int width, height;    /* px, of the captured area */
+    char place[64];       /* "x11 :0 DP-1" */
+    char sentence[160];   /* why it failed, for people */
+    char display[32];     /* ":0"; "": not a display */
+    char xauthority[256]; /* file with its cookie; "": the usual place */
 };
 
 /*
@@ -56,11 +60,12 @@ void source_status_set_sentence(struct source *self, const char *sentence);
 
 /*
  * Opening an X display, in two steps because a stopped server answers nothing: `begin` connects the socket without
- * waiting (false: refused, `ret_sentence` says why), `finish` does the rest and may wait for ever, until `cancel` is
- * called from another thread. NULL: failed, with the sentence.
+ * waiting (NULL: refused, `ret_sentence` says why; `xauthority`: file with the cookie, "": the usual place), `finish`
+ * does the rest and may wait for ever, until `cancel` is called from another thread. NULL: failed, with the sentence.
  */
 struct x11_connect;
-struct x11_connect *x11_connect_begin(const char *display, char *ret_sentence, size_t sentence_size);
+struct x11_connect *x11_connect_begin(const char *display, const char *xauthority, char *ret_sentence,
+                                      size_t sentence_size);
 struct source *x11_connect_finish(struct x11_connect *self, const char *output, char *ret_sentence,
                                   size_t sentence_size);
 void x11_connect_cancel(struct x11_connect *self);

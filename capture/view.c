@@ -26,7 +26,7 @@ struct view *view_create(struct display *display, const struct view_config *conf
     self->config = *config;
     self->matrix = convert_matrix_for(layout->colour_space, layout->full_range);
     self->speed = convert_best();
-    self->interval_ns = CLOCK_SECOND_NS * 100 / config->fps_x100;
+    view_set_rate(self, config->fps_x100);
     self->all_pending = true;
     for (int i = 0; i < VIEW_FRAMES; i++)
         region_add(&self->stale[i], (struct rect){0, 0, layout->width, layout->height});
@@ -35,6 +35,12 @@ struct view *view_create(struct display *display, const struct view_config *conf
     mutex_init(&self->lock);
     cond_init(&self->changed);
     return self;
+}
+
+void view_set_rate(struct view *self, int fps_x100)
+{
+    int at_most = fps_x100 < self->config.fps_x100 ? fps_x100 : self->config.fps_x100;
+    atomic_store_explicit(&self->interval_ns, CLOCK_SECOND_NS * 100 / at_most, memory_order_relaxed);
 }
 
 static void forget_scaling(struct view *self)
@@ -161,7 +167,8 @@ static void post(struct view *self, struct frame *frame)
 void view_show(struct view *self, const struct view_picture *picture, int64_t now_ns)
 {
     /* Keeps the rate when the wake-up was late, without a burst after a pause. */
-    self->due_ns = (now_ns - self->due_ns < self->interval_ns ? self->due_ns : now_ns) + self->interval_ns;
+    int64_t interval_ns = atomic_load_explicit(&self->interval_ns, memory_order_relaxed);
+    self->due_ns = (now_ns - self->due_ns < interval_ns ? self->due_ns : now_ns) + interval_ns;
     if (!fit(self, picture->image->width, picture->image->height))
         return;
     struct frame *frame = frame_pool_take(self->pool);

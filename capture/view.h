@@ -12,6 +12,8 @@
 #include "capture/display.h"
 #include "capture/scale.h"
 
+#include <stdatomic.h>
+
 /* The reader holds two for a moment (the last one and the one just taken), the mailbox one, and one is being written.
  */
 enum { VIEW_FRAMES = 4 };
@@ -22,7 +24,6 @@ struct view {
     struct view_config config;
     struct convert_matrix matrix;
     enum convert_speed speed;
-    int64_t interval_ns;
 
     /* capture thread */
     struct frame_pool *pool;
@@ -36,6 +37,8 @@ struct view {
     int64_t due_ns;        /* earliest time of the next picture */
     uint64_t number;
     struct stats fetch, convert;
+
+    atomic_int_fast64_t interval_ns; /* any thread sets it */
 
     struct mutex lock; /* guards the rest */
     struct cond changed;

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <xcb/xinput.h>
 
 static struct x11_source *x11_of(const struct source *base)
@@ -261,6 +262,11 @@ static bool x11_fetch(struct source *base, int64_t now_ns, struct source_picture
     return true;
 }
 
+static void x11_abort(struct source *base)
+{
+    shutdown(xcb_get_file_descriptor(x11_of(base)->connection), SHUT_RDWR);
+}
+
 static const struct source_ops x11_ops = {
     .name = "x11",
     .destroy = x11_destroy,
@@ -268,6 +274,7 @@ static const struct source_ops x11_ops = {
     .set_viewed = x11_set_viewed,
     .pump = x11_pump,
     .fetch = x11_fetch,
+    .abort = x11_abort,
 };
 
 struct source *x11_create(xcb_connection_t *connection, const char *display, const char *output, char *ret_sentence,

@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 struct x11_connect {
-    char display[32];
+    char display[32], xauthority[256]; /* xauthority "": the usual place */
     int number;
     int socket;   /* given to xcb by finish; -1 then */
     int shutdown; /* a second descriptor of it */
@@ -69,7 +69,8 @@ static bool parse_local(const char *display, int *ret_number)
     return local && *ret_number >= 0;
 }
 
-struct x11_connect *x11_connect_begin(const char *display, char *ret_sentence, size_t sentence_size)
+struct x11_connect *x11_connect_begin(const char *display, const char *xauthority, char *ret_sentence,
+                                      size_t sentence_size)
 {
     int number, error;
     if (!parse_local(display, &number)) {
@@ -97,21 +98,43 @@ struct x11_connect *x11_connect_begin(const char *display, char *ret_sentence, s
         return NULL;
     }
     snprintf(self->display, sizeof(self->display), ":%d", number);
+    text_copy(self->xauthority, sizeof(self->xauthority), xauthority);
     self->number = number;
     self->socket = fd;
     self->shutdown = second;
     return self;
 }
 
-/* The cookie for a local display from $XAUTHORITY or ~/.Xauthority; NULL: none. */
-static Xauth *find_cookie(int number)
+/* The first cookie for display `number` in a file, whatever host it names: the file was found for this server. */
+static Xauth *read_cookie(const char *path, const char *digits, const char *type)
+{
+    FILE *file = fopen(path, "re");
+    Xauth *entry = NULL;
+    while (file && (entry = XauReadAuth(file))) {
+        bool any_number = entry->number_length == 0;
+        bool same_number =
+            entry->number_length == strlen(digits) && !memcmp(entry->number, digits, entry->number_length);
+        bool same_type = entry->name_length == strlen(type) && !memcmp(entry->name, type, entry->name_length);
+        if ((any_number || same_number) && same_type)
+            break;
+        XauDisposeAuth(entry);
+    }
+    if (file)
+        fclose(file);
+    return entry;
+}
+
+/* The cookie for a local display from the given file, else from $XAUTHORITY or ~/.Xauthority; NULL: none. */
+static Xauth *find_cookie(int number, const char *path)
 {
     char host[256] = "", digits[16];
     static const char type[] = "MIT-MAGIC-COOKIE-1";
     char *types[] = {(char *)(uintptr_t)type}; /* the library only reads it */
     int lengths[] = {(int)sizeof(type) - 1};
-    gethostname(host, sizeof(host) - 1);
     snprintf(digits, sizeof(digits), "%d", number);
+    if (*path)
+        return read_cookie(path, digits, type);
+    gethostname(host, sizeof(host) - 1);
     return XauGetBestAuthByAddr(FamilyLocal, (unsigned short)strlen(host), host, (unsigned short)strlen(digits), digits,
                                 1, types, lengths);
 }
@@ -119,7 +142,7 @@ static Xauth *find_cookie(int number)
 struct source *x11_connect_finish(struct x11_connect *self, const char *output, char *ret_sentence,
                                   size_t sentence_size)
 {
-    Xauth *cookie = find_cookie(self->number);
+    Xauth *cookie = find_cookie(self->number, self->xauthority);
     xcb_auth_info_t info = {0};
     if (cookie)
         info = (xcb_auth_info_t){cookie->name_length, cookie->name, cookie->data_length, cookie->data};
@@ -132,7 +155,12 @@ struct source *x11_connect_finish(struct x11_connect *self, const char *output, 
         xcb_disconnect(connection);
         return NULL;
     }
-    return x11_create(connection, self->display, output, ret_sentence, sentence_size);
+    struct source *source = x11_create(connection, self->display, output, ret_sentence, sentence_size);
+    if (source) {
+        text_copy(source->display, sizeof(source->display), self->display);
+        text_copy(source->xauthority, sizeof(source->xauthority), self->xauthority);
+    }
+    return source;
 }
 
 void x11_connect_cancel(struct x11_connect *self)

@@ -51,6 +51,8 @@ static const struct key keys[] = {
     {"display", KIND_DISPLAY, FIELD(display), 0, SIZE(display), NULL},
     {"output", KIND_TEXT, FIELD(output), 0, SIZE(output), NULL},
     {"virtual_display", KIND_SIZE, FIELD(virtual_width), 64, 8192, NULL},
+    {"session_command", KIND_TEXT, FIELD(session_command), 0, SIZE(session_command), NULL},
+    {"session_user", KIND_TEXT, FIELD(session_user), 0, SIZE(session_user), NULL},
     {"match_mode", KIND_WORD, FIELD(match_mode), 0, 0, match_words},
     {"encoder", KIND_TEXT, FIELD(encoder), 0, SIZE(encoder), encoder_words},
     {"audio", KIND_WORD, FIELD(audio), 0, 0, audio_words},
@@ -115,8 +117,26 @@ void config_init(struct config *ret_config)
         ret_config->state_dir[0] = 0;
 }
 
+/* NULL: what concerns the private display fits together. */
+static const char *check_private_display(const struct config *config)
+{
+    if (!config->virtual_width && config->session_command[0])
+        return "session_command is what runs in the private display: set virtual_display = WIDTHxHEIGHT too";
+    if (config->virtual_width && strcmp(config->display, "auto") != 0)
+        return "virtual_display makes a display to stream: leave display at auto, or virtual_display empty";
+    if (is_service() && config->session_command[0] && !config->session_user[0])
+        return "session_user is missing: as root, say as whom session_command is to run (session_user = root if you "
+               "really want that)";
+    return NULL;
+}
+
 bool config_check(const struct config *config, char ret_error[CONFIG_ERROR_MAX])
 {
+    const char *why = check_private_display(config);
+    if (why) {
+        snprintf(ret_error, CONFIG_ERROR_MAX, "%s", why);
+        return false;
+    }
     if (config->state_dir[0] == '/')
         return true;
     snprintf(ret_error, CONFIG_ERROR_MAX,

@@ -20,6 +20,7 @@ enum config_identity { CONFIG_IDENTITY_AUTO, CONFIG_IDENTITY_FIXED };
 enum {
     CONFIG_PATH_MAX = 1024,
     CONFIG_TEXT_MAX = 128,
+    CONFIG_COMMAND_MAX = 1024,
     CONFIG_ERROR_MAX = 1536,
     CONFIG_PORT_MIN = 1029, /* -5 and +21 must stay valid and unprivileged */
     CONFIG_PORT_MAX = 65514,
@@ -30,9 +31,11 @@ struct config {
     char bind[CONFIG_TEXT_MAX]; /* IPv4, "0.0.0.0": all */
     char name[CONFIG_TEXT_MAX]; /* "": the host name */
     char state_dir[CONFIG_PATH_MAX];
-    char display[CONFIG_TEXT_MAX];     /* "auto", ":N", "none" */
-    char output[CONFIG_TEXT_MAX];      /* "auto": primary, NAME, "all" */
-    int virtual_width, virtual_height; /* 0: off */
+    char display[CONFIG_TEXT_MAX];            /* "auto", ":N", "none" */
+    char output[CONFIG_TEXT_MAX];             /* "auto": primary, NAME, "all" */
+    int virtual_width, virtual_height;        /* 0: off */
+    char session_command[CONFIG_COMMAND_MAX]; /* run in the private display; "": nothing */
+    char session_user[CONFIG_TEXT_MAX];       /* as this user; "": as the host, which must not be root then */
     enum config_match_mode match_mode;
     char encoder[CONFIG_TEXT_MAX]; /* "auto" or a backend's name */
     enum config_audio audio;

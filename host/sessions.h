@@ -27,6 +27,23 @@ struct sessions;
 struct udp_socket;
 struct gso_policy;
 
+enum sessions_event_kind {
+    SESSIONS_EVENT_LAUNCHED,      /* a launch or resume was accepted, nothing is streamed yet */
+    SESSIONS_EVENT_ANNOUNCED,     /* its size and rate are final */
+    SESSIONS_EVENT_FIRST_PICTURE, /* the first picture of a session was sent */
+    SESSIONS_EVENT_ENDED,         /* a session is over for whatever reason */
+    SESSIONS_EVENT_QUIT,          /* the last client that ran the app has quit it */
+};
+struct sessions_event {
+    enum sessions_event_kind kind;
+    uint32_t app_id;
+    const char *client; /* its name; NULL in QUIT */
+    int width, height;  /* as launched or announced; 0: not said */
+    int fps_x100;
+    int others;        /* live sessions of any app besides this one */
+    int others_of_app; /* of these, of the same app */
+};
+
 struct sessions_config {
     const struct config *config; /* this and the next seven outlive the sessions, but for `control` */
     struct loop *loop;
@@ -38,6 +55,8 @@ struct sessions_config {
     int report_count;
     void (*changed)(void *ctx); /* something the page shows is different */
     void (*gso_off)(void *ctx); /* the list of gso_policy has grown: remember it */
+    /* What apps and the desktop must know; called after the lists are up to date, may not change them. */
+    void (*event)(void *ctx, const struct sessions_event *event);
     void *ctx;
 };
 
@@ -76,6 +95,8 @@ uint32_t sessions_running_app(const struct sessions *self, const uint8_t sha256[
 const struct nvhttp_launch *sessions_last_launch(const struct sessions *self, const uint8_t sha256[32]);
 /* True: a launch from `peer` must be refused unless its client can do everything encrypted. */
 bool sessions_demand_encryption(const struct sessions *self, const struct address *peer);
+/* The app ended by itself: its sessions end, nobody runs it any more. No SESSIONS_EVENT_QUIT follows. */
+void sessions_app_over(struct sessions *self, uint32_t app_id);
 bool sessions_streaming(const struct sessions *self, const uint8_t sha256[32]);
 
 /* For the callbacks of rtsp_server (ctx: the sessions) and of the ping listeners. */

@@ -477,6 +477,18 @@ bool state_setup_code_matches(const struct state *self, const char *code)
     return good;
 }
 
+/* --- the display --- */
+
+const char *state_mode_note(const struct state *self)
+{
+    return self->data.mode_note[0] ? self->data.mode_note : NULL;
+}
+
+bool state_set_mode_note(struct state *self, const char *note)
+{
+    return strlen(note) < STATE_NOTE_MAX && text_copy(self->data.mode_note, STATE_NOTE_MAX, note);
+}
+
 /* --- interfaces --- */
 
 size_t state_gso_off(const struct state *self, const char *ret_names[STATE_GSO_OFF_MAX])

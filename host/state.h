@@ -19,6 +19,7 @@ enum {
     STATE_NAME_MAX = 128, /* bytes without the NUL */
     STATE_RECORD_MAX = 256,
     STATE_SETUP_CODE_TEXT = 10, /* "ABCD-EFGH" and NUL */
+    STATE_NOTE_MAX = 2048,
     STATE_GSO_OFF_MAX = 16,
     STATE_INTERFACE_TEXT = 16,
 };
@@ -89,6 +90,10 @@ void state_put_back_password(struct state *self, const char *record, const char 
 const char *state_setup_code(const struct state *self);                    /* NULL when a password is set */
 bool state_new_setup_code(struct state *self);                             /* forgets the password too */
 bool state_setup_code_matches(const struct state *self, const char *code); /* constant time; case, '-', ' ' ignored */
+
+/* --- what the display was like before its mode was changed; see capture/display.h --- */
+const char *state_mode_note(const struct state *self);          /* NULL: nothing is changed */
+bool state_set_mode_note(struct state *self, const char *note); /* "" forgets it; false: too long */
 
 /* --- interfaces on which GSO was found to be swallowed --- */
 size_t state_gso_off(const struct state *self, const char *ret_names[STATE_GSO_OFF_MAX]);

@@ -154,6 +154,8 @@ static const char *read_root(const json_t *root, struct state_data *data)
         return "password";
     if (!read_optional(root, "setup_code", data->setup_code, sizeof(data->setup_code)))
         return "setup_code";
+    if (!read_optional(root, "mode_note", data->mode_note, sizeof(data->mode_note)))
+        return "mode_note";
     const char *why = read_clients(root, data);
     if (!why)
         why = read_gso(root, data);
@@ -247,6 +249,7 @@ char *state_data_serialise(const struct state_data *self)
                 put(root, "uniqueid", json_string(self->uniqueid)) &&
                 (!self->password[0] || put(root, "password", json_string(self->password))) &&
                 (!self->setup_code[0] || put(root, "setup_code", json_string(self->setup_code))) &&
+                (!self->mode_note[0] || put(root, "mode_note", json_string(self->mode_note))) &&
                 put(root, "clients", clients_json(self)) && put(root, "gso_off", gso_json(self)) &&
                 (!known || put(root, "machine", machine_json(&self->machine)));
     char *text = good ? json_dumps(root, JSON_INDENT(1)) : NULL;

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct heartbeat;
 struct stream;
 
 enum { STREAM_ENCODERS_MAX = 4 };
@@ -47,11 +48,25 @@ bool stream_report_loss(struct stream *self);
 /* Any thread: it reported a block of several packets that was repaired. */
 void stream_report_arrival(struct stream *self);
 
+/* Main thread: pictures per second from now on, at most what the client asked for. */
+void stream_set_rate(struct stream *self, int fps_x100);
+
+enum stream_stage { STREAM_ENCODE, STREAM_SEND, STREAM_STAGES };
+/* Busy while the stage works at a picture (pacing is work); of the stage's present thread. STREAM_SEND: NULL before
+ * stream_start. Main thread. */
+const struct heartbeat *stream_heartbeat(const struct stream *self, enum stream_stage stage);
+/* Main thread. The stage hangs: its thread is left behind (it frees what it holds if it ever returns) and a new one
+ * goes on, with an IDR; frame numbers, sequence numbers and IVs continue and never repeat. An encoder that hung is not
+ * used again while there is another. False: that did not work, the session must end. */
+bool stream_replace(struct stream *self, enum stream_stage stage);
+
 struct stream_report {
     const char *encoder; /* name, "" while none runs */
     struct video_sender_counters sender;
     struct view_counters view;
-    uint64_t pictures, repeats, idrs, encoder_failures;
+    uint64_t pictures, repeats, idrs, encoder_failures, replaced;
+    int64_t encode_ns; /* sum of the durations of all encodes since the start */
+    bool software;     /* the encoder in use runs on our cores */
     struct stats_summary fetch, convert, encode, packetise, send, latency; /* since the last call */
 };
 void stream_take_report(struct stream *self, struct stream_report *ret_report); /* one caller: main */
