@@ -61,3 +61,40 @@ bool text_unhex(const char *text, size_t length, uint8_t *ret_data, size_t size)
         ret_data[i] = (uint8_t)(digit_value(text[2 * i]) << 4 | digit_value(text[2 * i + 1]));
     return true;
 }
+
+/* Bytes of the UTF-8 character at `text`, 0: it is none (also overlong ones, surrogates, beyond U+10FFFF). */
+static int utf8_length(const unsigned char *text)
+{
+    static const struct {
+        unsigned char mask, lead, second_min, second_max;
+        int length;
+    } forms[] = {
+        {0x80, 0x00, 0, 0, 1},       {0xe0, 0xc0, 0x80, 0xbf, 2}, {0xff, 0xe0, 0xa0, 0xbf, 3},
+        {0xff, 0xed, 0x80, 0x9f, 3}, {0xf0, 0xe0, 0x80, 0xbf, 3}, {0xff, 0xf0, 0x90, 0xbf, 4},
+        {0xff, 0xf4, 0x80, 0x8f, 4}, {0xf8, 0xf0, 0x80, 0xbf, 4},
+    };
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        if ((text[0] & forms[i].mask) != forms[i].lead)
+            continue;
+        if (forms[i].length > 1 && (text[1] < forms[i].second_min || text[1] > forms[i].second_max))
+            return 0;
+        for (int at = 2; at < forms[i].length; at++) {
+            if ((text[at] & 0xc0) != 0x80)
+                return 0;
+        }
+        return text[0] == 0xc0 || text[0] == 0xc1 || text[0] > 0xf4 ? 0 : forms[i].length;
+    }
+    return 0;
+}
+
+void text_make_printable(char *text)
+{
+    unsigned char *at = (unsigned char *)text;
+    while (*at) {
+        int length = utf8_length(at);
+        bool control = (*at < 0x20 && *at != '\n' && *at != '\t') || *at == 0x7f;
+        if (!length || control)
+            *at = '?';
+        at += length ? length : 1;
+    }
+}

@@ -16,3 +16,7 @@ bool text_parse_i64(const char *text, size_t length, int64_t min, int64_t max, i
 void text_hex(const uint8_t *data, size_t size, char *ret_text);
 /* Exactly 2*size hex digits of either case. False: wrong length or character, nothing written. */
 bool text_unhex(const char *text, size_t length, uint8_t *ret_data, size_t size);
+
+/* For showing what a program has printed: control characters but newline and tab become '?', what is not UTF-8 too. In
+ * place. */
+void text_make_printable(char *text);

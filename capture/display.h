@@ -67,6 +67,7 @@ struct display_status {
     int width, height;  /* of the captured area in px, 0 while not capturing */
     char source[64];    /* "x11 :0 DP-1" */
     char sentence[160]; /* why there is no desktop, for people; empty while capturing */
+    bool silent;        /* there is a server, and it does not answer */
     uint64_t reconnects;
     char name[32], xauthority[DISPLAY_PATH_MAX]; /* of the captured display, ":0"; xauthority "": the usual place */
     struct display_mode_status mode;

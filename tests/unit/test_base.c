@@ -114,6 +114,31 @@ static void a_failed_write_keeps_the_old_file(void **state)
     assert_false(file_write_atomic(path, "new", 3, 0600));
 }
 
+static void what_a_program_printed_is_made_printable(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *printed, *shown;
+    } rows[] = {
+        {"plain\ttext\n", "plain\ttext\n"},
+        {"\x1b[31mred\x07\x7f", "?[31mred??"},
+        {"gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x8c\x8d", "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x8c\x8d"},
+        {"\xc3", "?"},                /* cut short */
+        {"\xe2\x82", "??"},           /* cut short */
+        {"\xc0\xaf", "??"},           /* overlong */
+        {"\xe0\x80\xaf", "???"},      /* overlong */
+        {"\xed\xa0\x80", "???"},      /* surrogate */
+        {"\xf4\x90\x80\x80", "????"}, /* beyond the last character */
+        {"\xff\xfe a", "?? a"},       /* never in UTF-8 */
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char text[64];
+        text_copy(text, sizeof(text), rows[i].printed);
+        text_make_printable(text);
+        assert_string_equal(text, rows[i].shown);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -123,6 +148,7 @@ int main(void)
         cmocka_unit_test(a_region_never_covers_less_than_was_added),
         cmocka_unit_test(summaries_are_percentiles_of_the_window),
         cmocka_unit_test(a_failed_write_keeps_the_old_file),
+        cmocka_unit_test(what_a_program_printed_is_made_printable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
