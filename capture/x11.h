@@ -56,6 +56,9 @@ enum x11_reply x11_wait(struct x11_source *self, unsigned sequence, int64_t unti
 void x11_handle_events(struct x11_source *self);
 bool x11_is_alive(struct x11_source *self); /* false: the sentence is set */
 
+/* The bare connection, for others than the source: as x11_connect_finish() (capture/source.h). */
+xcb_connection_t *x11_connect_open(struct x11_connect *self, char *ret_sentence, size_t sentence_size);
+
 /* The source around a fresh connection, which it takes. NULL: the sentence says why. */
 struct source *x11_create(xcb_connection_t *connection, const char *display, const char *output, char *ret_sentence,
                           size_t sentence_size);

@@ -139,8 +139,7 @@ static Xauth *find_cookie(int number, const char *path)
                                 1, types, lengths);
 }
 
-struct source *x11_connect_finish(struct x11_connect *self, const char *output, char *ret_sentence,
-                                  size_t sentence_size)
+xcb_connection_t *x11_connect_open(struct x11_connect *self, char *ret_sentence, size_t sentence_size)
 {
     Xauth *cookie = find_cookie(self->number, self->xauthority);
     xcb_auth_info_t info = {0};
@@ -150,11 +149,19 @@ struct source *x11_connect_finish(struct x11_connect *self, const char *output, 
     self->socket = -1;
     if (cookie)
         XauDisposeAuth(cookie);
-    if (xcb_connection_has_error(connection)) {
-        snprintf(ret_sentence, sentence_size, "The X server %s refused the connection.", self->display);
-        xcb_disconnect(connection);
+    if (!xcb_connection_has_error(connection))
+        return connection;
+    snprintf(ret_sentence, sentence_size, "The X server %s refused the connection.", self->display);
+    xcb_disconnect(connection);
+    return NULL;
+}
+
+struct source *x11_connect_finish(struct x11_connect *self, const char *output, char *ret_sentence,
+                                  size_t sentence_size)
+{
+    xcb_connection_t *connection = x11_connect_open(self, ret_sentence, sentence_size);
+    if (!connection)
         return NULL;
-    }
     struct source *source = x11_create(connection, self->display, output, ret_sentence, sentence_size);
     if (source) {
         text_copy(source->display, sizeof(source->display), self->display);
