@@ -205,6 +205,56 @@ static void post_client_rename(struct web_call *call)
         end_change(call, change, backend->client_rename(backend->ctx, id, name, change_stored, change));
 }
 
+static void act_on_desktop(struct web_call *call, enum web_result (*act)(void *ctx), const char *missing)
+{
+    if (!take_fields(call, NULL, 0))
+        return;
+    enum web_result result = act ? act(call->web->backend.ctx) : WEB_NOT_FOUND;
+    if (result == WEB_NOT_FOUND)
+        web_reply_error(call->exchange, 404, NULL, "not_found", missing);
+    else
+        reply_result(call, result);
+    events_nudge(call->web);
+}
+
+static void post_restart_session(struct web_call *call)
+{
+    act_on_desktop(call, call->web->backend.desktop_restart_session, "The host runs no session of its own.");
+}
+
+static void post_restart_server(struct web_call *call)
+{
+    act_on_desktop(call, call->web->backend.desktop_restart_server, "The host runs no display of its own.");
+}
+
+/* The end of a long text, from the beginning of a line on, or at least of a character. */
+static const char *tail_of(const char *text)
+{
+    size_t size = strlen(text);
+    if (size <= WEB_LOG_MAX)
+        return text;
+    text += size - WEB_LOG_MAX;
+    const char *line = strchr(text, '\n');
+    if (line && line[1])
+        return line + 1;
+    while (((unsigned char)*text & 0xc0) == 0x80)
+        text++;
+    return text;
+}
+
+static void get_desktop_log(struct web_call *call)
+{
+    struct web_backend *backend = &call->web->backend;
+    json_t *log = backend->desktop_log ? backend->desktop_log(backend->ctx) : NULL;
+    const char *text = json_string_value(json_object_get(log, "log"));
+    if (text)
+        web_reply_json(call->exchange, 200, NULL, json_pack("{s:s}", "log", tail_of(text)));
+    else
+        web_reply_error(call->exchange, 404, NULL, "not_found",
+                        "There is no log of the X server that the host may read.");
+    json_decref(log);
+}
+
 static const struct route routes[] = {
     {"GET", "session", true, get_session},
     {"POST", "setup", true, credentials_setup},
@@ -220,6 +270,9 @@ static const struct route routes[] = {
     {"POST", "clients/remove", false, post_client_remove},
     {"GET", "status", false, get_status},
     {"POST", "sessions/end", false, post_session_end},
+    {"POST", "desktop/restart-session", false, post_restart_session},
+    {"POST", "desktop/restart-server", false, post_restart_server},
+    {"GET", "desktop/log", false, get_desktop_log},
     {"GET", "events", false, events_open},
 };
 

@@ -12,6 +12,7 @@ endmacro()
 asset("/" index.html "text/html; charset=utf-8")
 asset("/app.css" app.css "text/css; charset=utf-8")
 asset("/app.js" app.js "text/javascript; charset=utf-8")
+asset("/desktop.js" desktop.js "text/javascript; charset=utf-8")
 asset("/icon.svg" icon.svg "image/svg+xml")
 string(APPEND text "const struct web_asset web_assets[] = {\n${rows}};\n"
     "const size_t web_asset_count = sizeof(web_assets) / sizeof(web_assets[0]);\n")

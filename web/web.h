@@ -19,8 +19,9 @@ enum web_result { WEB_OK, WEB_NOT_FOUND, WEB_BAD_VALUE, WEB_BUSY, WEB_FAILED };
 struct web_backend {
     void *ctx;
     /* New references. pairings: [{id, address, since_ms, fingerprint}], clients: [{id, name, fingerprint, paired_ms,
-     * seen_ms, streaming}], status: {host, version, uniqueid, base_port, certificate, display{}, encoders[],
-     * sessions[], counters{}, discovery, pairing_closed}. Times are milliseconds of the wall clock. */
+     * seen_ms, streaming}], status: {host, version, uniqueid, base_port, certificate, display{}, desktop{} or null,
+     * apps[], stages[], inhibit, encoders[], sessions[], counters{}, discovery, pairing_closed}. Times are milliseconds
+     * of the wall clock. The page does without what is missing. */
     json_t *(*pairings)(void *ctx);
     json_t *(*clients)(void *ctx);
     json_t *(*status)(void *ctx);
@@ -35,6 +36,12 @@ struct web_backend {
                                      void *arg);
     enum web_result (*client_remove)(void *ctx, const char *id, void (*done)(void *arg, bool stored), void *arg);
     enum web_result (*session_end)(void *ctx, const char *id);
+    /* Of the private display; what is running on it ends. These three are optional: NULL is answered as not found. */
+    enum web_result (*desktop_restart_session)(void *ctx); /* WEB_NOT_FOUND: there is no session command */
+    enum web_result (*desktop_restart_server)(void *ctx);
+    /* {log}: the tail of the X server's log, also of one that is not ours; of it the last WEB_LOG_MAX bytes are passed
+     * on. New reference; NULL: there is none to be read. */
+    json_t *(*desktop_log)(void *ctx);
     /* The stored password record ("scrypt$..."), NULL while none is set: then the setup code is asked for. Borrowed. */
     const char *(*password_record)(void *ctx);
     /* Store a new one (and forget the setup code); `done` on the loop thread when it is on disk, or failed. */
@@ -55,7 +62,11 @@ void web_destroy(struct web *self);
 bool web_add_name(struct web *self, const char *name);
 /* For http_server_config.admit: may this address see the page? */
 bool web_admits(enum web_allow allow, const struct address *peer);
-enum { WEB_NAMES_MAX = 16, WEB_BODY_MAX = 4096 }; /* the latter for http_server_config.body_max */
+enum {
+    WEB_NAMES_MAX = 16,
+    WEB_BODY_MAX = 4096, /* for http_server_config.body_max */
+    WEB_LOG_MAX = 32768,
+};
 /* For http_server_config.handle; ctx is the struct web. */
 void web_handle(void *ctx, struct http_exchange *exchange);
 /* Tell open pages that something changed (they also get the status once a second). */

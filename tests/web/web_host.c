@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * web_host: the real page on a real HTTPS server over a host that exists in memory only. For the Python tests beside
- * it. usage: web_host PORT [PASSWORD] Lines on stdin change the host: "ask ID ADDRESS", "gone ID", "stream on", "stream
- * off", "close pairing". A PIN of 1234 is right. What the page did is told on stdout, one line each.
+ * it. usage: web_host [-o] PORT [PASSWORD] Lines on stdin change the host: "ask ID ADDRESS", "gone ID", "stream on",
+ * "stream off", "close pairing", "status {...}" (members its status has from now on), "log TEXT" (JSON text or null).
+ * With -o it is an old host, that knows nothing of desktops. A PIN of 1234 is right. What the page did is told on
+ * stdout, one line each.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -26,13 +28,15 @@ struct fake_host {
     struct loop *loop;
     struct web *web;
     json_t *pairings, *clients;
+    json_t *told; /* members of the status as the test told them */
+    json_t *log;  /* NULL: the X server has none */
     bool streaming, pairing_closed;
     int64_t streaming_since_ms;
     unsigned ticks;
     char record[WEB_RECORD_MAX];
     void (*store_done)(void *arg, bool stored);
     void *store_arg;
-    char input[512];
+    char input[1 << 17];
     size_t input_size;
 };
 
@@ -79,7 +83,7 @@ static json_t *make_sessions(struct fake_host *self)
 static json_t *get_status(void *ctx)
 {
     struct fake_host *self = ctx;
-    return json_pack(
+    json_t *status = json_pack(
         "{s:s,s:s,s:s,s:i,s:s,s:{s:b,s:s,s:i,s:i,s:s},s:[{s:s,s:s,s:b,s:b,s:s},{s:s,s:s,s:b,s:b,s:s},"
         "{s:s,s:s,s:b,s:b,s:s}],s:o,s:s,s:{s:i,s:i,s:i},s:b}",
         "host", "workstation-3", "version", EARTHSHINE_VERSION, "uniqueid", "4f1d0c8e7a2b9365", "base_port", 47989,
@@ -91,6 +95,8 @@ static json_t *get_status(void *ctx)
         0, "reason", "no render node in /dev/dri", "name", "x264", "codec", "h264", "hardware", 0, "usable", 1,
         "reason", "", "sessions", make_sessions(self), "discovery", "announced on the local network", "counters",
         "connections_refused", 0, "bad_requests", 2, "frames_dropped", 3, "pairing_closed", self->pairing_closed);
+    json_object_update(status, self->told);
+    return status;
 }
 
 static json_t *new_client(const char *id, const char *name, int64_t paired_ms)
@@ -166,6 +172,30 @@ static enum web_result session_end(void *ctx, const char *id)
     return WEB_OK;
 }
 
+static enum web_result restart_session(void *ctx)
+{
+    struct fake_host *self = ctx;
+    if (!json_is_object(json_object_get(json_object_get(self->told, "desktop"), "session")))
+        return WEB_NOT_FOUND;
+    printf("restart session\n");
+    return WEB_OK;
+}
+
+static enum web_result restart_server(void *ctx)
+{
+    struct fake_host *self = ctx;
+    if (!json_is_object(json_object_get(self->told, "desktop")))
+        return WEB_NOT_FOUND;
+    printf("restart server\n");
+    return WEB_OK;
+}
+
+static json_t *desktop_log(void *ctx)
+{
+    struct fake_host *self = ctx;
+    return self->log ? json_pack("{s:O}", "log", self->log) : NULL;
+}
+
 static const char *password_record(void *ctx)
 {
     struct fake_host *self = ctx;
@@ -194,6 +224,16 @@ static bool setup_code_matches(void *ctx, const char *code)
     return strcmp(code, SETUP_CODE) == 0;
 }
 
+static void take_log(struct fake_host *self, const char *text)
+{
+    json_decref(self->log);
+    self->log = json_loads(text, JSON_DECODE_ANY, NULL);
+    if (!json_is_string(self->log)) {
+        json_decref(self->log);
+        self->log = NULL;
+    }
+}
+
 static void obey(struct fake_host *self, const char *line)
 {
     char id[64], address[64];
@@ -208,6 +248,12 @@ static void obey(struct fake_host *self, const char *line)
             json_array_remove(self->pairings, at);
     } else if (strcmp(line, "close pairing") == 0) {
         self->pairing_closed = true;
+    } else if (strncmp(line, "status ", 7) == 0) {
+        json_t *members = json_loads(line + 7, 0, NULL);
+        json_object_update(self->told, members);
+        json_decref(members);
+    } else if (strncmp(line, "log ", 4) == 0) {
+        take_log(self, line + 4);
     } else if (strncmp(line, "stream ", 7) == 0) {
         self->streaming = strcmp(line + 7, "on") == 0;
         self->streaming_since_ms = clock_wall_ms() - 1000 * 60 * 42;
@@ -281,15 +327,22 @@ static const struct web_backend backend = {
     .client_rename = client_rename,
     .client_remove = client_remove,
     .session_end = session_end,
+    .desktop_restart_session = restart_session,
+    .desktop_restart_server = restart_server,
+    .desktop_log = desktop_log,
     .password_record = password_record,
     .password_store = password_store,
     .setup_code_matches = setup_code_matches,
 };
 
-static int serve(struct fake_host *self, uint16_t port)
+static int serve(struct fake_host *self, uint16_t port, bool is_old)
 {
     struct web_backend mine = backend;
     mine.ctx = self;
+    if (is_old) {
+        mine.desktop_restart_session = mine.desktop_restart_server = NULL;
+        mine.desktop_log = NULL;
+    }
     struct tls_context *tls = make_tls();
     self->loop = loop_create();
     self->web = self->loop ? web_create(self->loop, &mine) : NULL;
@@ -318,19 +371,25 @@ int main(int argc, char **argv)
 {
     struct fake_host self = {0};
     int64_t port;
+    bool is_old = argc > 1 && strcmp(argv[1], "-o") == 0;
+    argc -= is_old;
+    argv += is_old;
     if (argc < 2 || !text_parse_i64(argv[1], strlen(argv[1]), 1, 65535, &port)) {
-        fprintf(stderr, "usage: web_host PORT [PASSWORD]\n");
+        fprintf(stderr, "usage: web_host [-o] PORT [PASSWORD]\n");
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
     self.pairings = json_array();
     self.clients = json_array();
+    self.told = json_object();
     json_array_append_new(self.clients, new_client("tv", "Living-room TV", clock_wall_ms() - 86400000LL * 19));
     json_array_append_new(self.clients, new_client("deck", "Steam Deck", clock_wall_ms() - 86400000LL * 3));
     if (argc > 2 && !web_password_hash(argv[2], self.record, sizeof(self.record)))
         return 1;
-    int code = serve(&self, (uint16_t)port);
+    int code = serve(&self, (uint16_t)port, is_old);
     json_decref(self.pairings);
     json_decref(self.clients);
+    json_decref(self.told);
+    json_decref(self.log);
     return code;
 }

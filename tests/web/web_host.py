@@ -19,11 +19,11 @@ def free_port():
 
 
 class WebHost:
-    """One running web_host; `password` None: not set up yet."""
+    """One running web_host; `password` None: not set up yet; `old`: one that knows nothing of desktops."""
 
-    def __init__(self, program, password=PASSWORD):
+    def __init__(self, program, password=PASSWORD, old=False):
         self.port = free_port()
-        command = [program, str(self.port)] + ([password] if password else [])
+        command = [program] + (["-o"] if old else []) + [str(self.port)] + ([password] if password else [])
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         self.lines = queue.Queue()
         self.reader = threading.Thread(target=self._read, daemon=True)
@@ -37,6 +37,13 @@ class WebHost:
     def tell(self, line):
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
+
+    def tell_status(self, **members):
+        """Its status has these members from now on."""
+        self.tell("status " + json.dumps(members))
+
+    def tell_log(self, text):
+        self.tell("log " + json.dumps(text))
 
     def expect(self, line):
         """The next line it tells must be this one."""

@@ -2,7 +2,7 @@
 "use strict";
 
 const $ = (id) => document.getElementById(id);
-const state = { csrf: "", source: null, retry: 0, skewMs: 0, status: null, pairings: [], clients: [], known: null, waiting: [] };
+const state = { csrf: "", source: null, retry: 0, skewMs: 0, status: null, pairings: [], clients: [], known: null, waiting: [], logOf: "" };
 
 /* --- talking to the host --- */
 
@@ -53,6 +53,7 @@ function showGate(name) {
   $("pairings").replaceChildren();
   $("sessions").replaceChildren();
   $("clients").replaceChildren();
+  forgetStreaming();
   $("pairings-said").textContent = "";
   $("top-host").textContent = $("foot").textContent = "";
   document.title = "Earthshine";
@@ -271,7 +272,7 @@ function makeSession(item) {
 function updateSession(element, item) {
   const text = (name, value) => put(element.querySelector("." + name), value);
   text("who", item.client || "Unnamed device");
-  text("where", [place(item.address), item.state, item.since_ms ? "for " + span(hostNow() - item.since_ms) : ""]
+  text("where", [item.app, place(item.address), item.state, item.since_ms ? "for " + span(hostNow() - item.since_ms) : ""]
     .filter(Boolean).join(" · "));
   text("mode", item.width + " × " + item.height + " @ " + number(item.fps, 0));
   text("fps", number(item.rate_fps, 1) + " fps");
@@ -281,6 +282,8 @@ function updateSession(element, item) {
   text("loss", number(item.loss_percent, 2) + " %");
   element.querySelector(".loss").classList.toggle("bad", item.loss_percent >= 1);
   text("encoder", [item.encoder, codecName(item.codec)].filter(Boolean).join(" · "));
+  element.querySelector(".owns").hidden = !item.owns_mode;
+  line(element.querySelector(".reason"), item.rate_reason);
   element.querySelector(".end").setAttribute("aria-label", "End the stream to " + (item.client || item.address));
 }
 
@@ -386,8 +389,8 @@ function renderHost(status) {
     ["Name", status.host],
     ["Address", location.hostname],
     ["Ports", status.base_port ? "base " + status.base_port + ", this page " + (location.port || 443) : ""],
-    ["Display", [display.source, display.width ? size : ""].filter(Boolean).join(", ") || "none"],
     ["Discovery", status.discovery],
+    ["Health", healthFact(status.stages)],
     ["Version", status.version],
     ["Id", status.uniqueid],
   ]);
@@ -405,6 +408,7 @@ function render(event) {
   if (!event.status) return;
   state.status = event.status;
   renderHost(event.status);
+  renderStreaming(event.status);
   renderSessions(event.status.sessions || []);
 }
 
@@ -446,10 +450,11 @@ function onSubmit(form, act) {
   });
 }
 
-function ask(title, text, yes, act) {
+function ask(title, text, yes, act, no) {
   put($("ask-title"), title);
   put($("ask-text"), text);
   put($("ask-yes"), yes);
+  put($("ask-no"), no || "Keep");
   $("ask-yes").onclick = () => {
     $("ask").close();
     attempt(act);
@@ -488,6 +493,14 @@ onSubmit($("password-form"), async () => {
 });
 
 $("ask-no").addEventListener("click", () => $("ask").close());
+showEnd($("desktop-output"));
+$("restart-session").addEventListener("click", askRestartSession);
+$("restart-display").addEventListener("click", askRestartDisplay);
+for (const id of ["desktop-log", "found-log"]) $(id).addEventListener("click", openLog);
+$("log-copy").addEventListener("click", copyLog);
+$("log-again").addEventListener("click", reloadLog);
+$("log-close").addEventListener("click", () => $("log").close());
+$("log").addEventListener("close", forgetLog);
 $("pairing-reopen").addEventListener("click", () => attempt(() => api("pairings/reopen", {})));
 $("logout").addEventListener("click", () =>
   attempt(async () => {

@@ -1,0 +1,296 @@
+// What is streamed from: the display, the private one with its session, the apps, and how well the host's stages run.
+// Only functions, called by app.js once it has started; what both use ($, put, sync, facts, ...) is there.
+"use strict";
+
+const RECENT_MS = 3600e3; // a hang is worth a place at the top for that long
+
+/* --- words --- */
+
+const times = (count) => (count === 1 ? "once" : count === 2 ? "twice" : count + " times");
+const sizeText = (one) => (one.width ? one.width + " × " + one.height : "");
+const inWords = (list) => (list.length < 2 ? list.join("") : list.slice(0, -1).join(", ") + " and " + list[list.length - 1]);
+const sentenceOf = (text) => (text && !/[.!?…]$/.test(text) ? text + "." : text || "");
+
+function wishText(wished) {
+  const parts = /^(\d+)x(\d+)(?:@([\d.]+))?$/.exec(wished);
+  if (!parts) return wished;
+  return parts[1] + " × " + parts[2] + (parts[3] ? " at " + Number(Number(parts[3]).toFixed(2)) + " Hz" : "");
+}
+
+// Two texts: how the mode is, and what went wrong with the one that was asked for.
+function modeTexts(mode, owner) {
+  const by = owner ? ", asked for by " + (owner.client || "an unnamed device") : "";
+  const wish = wishText(mode.wished || "");
+  const why = mode.sentence ? " " + sentenceOf(mode.sentence) : "";
+  switch (mode.state) {
+    case "applied":
+      return [wish + by + "; put back when the last stream ends." + why, ""];
+    case "pending":
+      return [wish + by + "; being set now." + why, ""];
+    case "refused":
+      return ["as it was found", wish + by + (by ? "," : "") + " could not be set." + why];
+    case "reverted":
+      return ["as it was found", wish + by + (by ? "," : "") + " was set and put back again." + why];
+    default:
+      return [(wish ? wish + by + "; the display has it already." : "as it was found") + why, ""];
+  }
+}
+
+function awakeText(display, inhibit) {
+  const parts = [];
+  if (display.awake) parts.push("no screen saver and no power saving while streaming");
+  if (inhibit === "held") parts.push("the system does not go to sleep");
+  else if (inhibit && inhibit !== "not held") parts.push("the system may go to sleep: " + inhibit);
+  return parts.join("; ");
+}
+
+function sinceStart(display, mode) {
+  const parts = [];
+  if (display.reconnects) parts.push("opened again " + times(display.reconnects));
+  if (mode.refusals || mode.reverts) {
+    if (mode.switches) parts.push("mode switched " + times(mode.switches));
+    if (mode.refusals) parts.push("refused " + times(mode.refusals));
+    if (mode.reverts) parts.push("put back " + times(mode.reverts));
+  }
+  return parts.join(", ");
+}
+
+/* --- pieces --- */
+
+function badge(element, text, look) {
+  put(element, text);
+  element.hidden = !text;
+  element.className = "badge" + (look ? " " + look : "");
+}
+
+function line(element, text) {
+  put(element, text || "");
+  element.hidden = !text;
+}
+
+// The output of a program, folded away. Who reads its end goes on reading its end.
+function output(box, text, whose) {
+  const pre = box.querySelector("pre");
+  const atEnd = pre.scrollTop + pre.clientHeight >= pre.scrollHeight - 4;
+  box.hidden = !text;
+  pre.setAttribute("aria-label", "Last output of " + whose);
+  if (pre.textContent === text) return;
+  put(pre, text || "");
+  if (atEnd) pre.scrollTop = pre.scrollHeight;
+}
+
+function showEnd(box) {
+  const pre = box.querySelector("pre");
+  box.addEventListener("toggle", () => (pre.scrollTop = pre.scrollHeight));
+}
+
+/* --- the display --- */
+
+function updateCandidate(row, item) {
+  row.classList.toggle("usable", item.chosen);
+  const mark = row.querySelector(".mark");
+  put(mark, item.chosen ? "✓" : "–");
+  mark.setAttribute("aria-label", item.chosen ? "taken" : "not taken");
+  put(row.querySelector(".name"), item.name);
+  put(row.querySelector(".why"), item.reason);
+}
+
+function renderCandidates(items) {
+  const others = items.filter((item) => !item.chosen).length;
+  $("candidates-box").hidden = others === 0;
+  put($("candidates-title"), others === items.length
+    ? plural(others, "display") + (others === 1 ? " was found and not taken" : " were found and not taken")
+    : plural(others, "other display") + (others === 1 ? " was found" : " were found"));
+  sync($("candidates"), items.map((item, i) => ({ ...item, id: i + item.name })),
+    () => copyOf("candidate-template"), updateCandidate);
+}
+
+function renderDisplay(status) {
+  const display = status.display || {};
+  const mode = display.mode || {};
+  const owner = (status.sessions || []).find((one) => one.owns_mode);
+  const [how, problem] = modeTexts(mode, owner);
+  badge($("display-badge"), display.capturing ? "desktop" : display.sentence ? "status picture" : "",
+    display.capturing ? "on" : "warn");
+  facts($("display-facts"), [
+    ["Source", display.source || "none"],
+    ["Size", sizeText(display)],
+    ["Mode", display.mode && (display.capturing || mode.state !== "as found") ? how : ""],
+    ["Awake", awakeText(display, status.inhibit)],
+    ["Since start", sinceStart(display, mode)],
+  ]);
+  line($("mode-problem"), problem);
+  renderCandidates(display.candidates || []);
+  renderDesktop(status.desktop);
+  offerLog(status.desktop, display);
+}
+
+/* --- the private display and its session --- */
+
+const desktopLooks = { running: "on", off: "", starting: "warn", waiting: "warn" };
+
+function renderDesktop(desktop) {
+  $("desktop").hidden = !desktop;
+  if (!desktop) return;
+  badge($("desktop-badge"), desktop.state, desktopLooks[desktop.state]);
+  put($("desktop-where"), [desktop.server + (desktop.display ? " on " + desktop.display : ""), sizeText(desktop),
+    desktop.server_restarts ? "restarted " + times(desktop.server_restarts) : ""].filter(Boolean).join(" · "));
+  line($("desktop-sentence"), desktop.sentence);
+  $("desktop-sentence").classList.toggle("notice", desktop.state !== "running");
+  const session = desktop.session;
+  $("desktop-session").hidden = !session;
+  $("desktop-no-session").hidden = Boolean(session);
+  if (!session) return;
+  badge($("desktop-session-badge"), session.state, session.state === "running" ? "on" : "warn");
+  put($("desktop-command"), session.command);
+  put($("desktop-user"), [session.user ? "as user " + session.user : "",
+    session.restarts ? "restarted " + times(session.restarts) : ""].filter(Boolean).join(" · "));
+  line($("desktop-end"), session.last_end ? "It last ended: " + sentenceOf(session.last_end) : "");
+  output($("desktop-output"), session.output, "the session");
+}
+
+function askRestartSession() {
+  ask("Restart the session?", "All programs in it are ended: unsaved work is lost. Streams stay connected and show the new session.",
+    "Restart the session", async () => {
+      await api("desktop/restart-session", {});
+      toast("The session is being restarted.");
+    }, "Cancel");
+}
+
+function askRestartDisplay() {
+  ask("Restart the display?", "The X server and all programs on it are ended: unsaved work is lost. Streams stay connected and show the new display.",
+    "Restart the display", async () => {
+      await api("desktop/restart-server", {});
+      toast("The display is being restarted.");
+    }, "Cancel");
+}
+
+/* --- the X server's log --- */
+
+// For a display that was found the host cannot always read the log: asked once for each display, not offered in vain.
+function offerLog(desktop, display) {
+  const source = display.source || state.logOf || "none";
+  if (desktop !== null) {
+    $("found-log").hidden = true;
+    state.logOf = "";
+    return;
+  }
+  if (source === state.logOf) return;
+  state.logOf = source;
+  $("found-log").hidden = true;
+  api("desktop/log").then(
+    (reply) => ($("found-log").hidden = state.logOf !== source || !reply.log),
+    () => {},
+  );
+}
+
+async function loadLog() {
+  const reply = await api("desktop/log");
+  if ($("open").hidden) return false;
+  put($("log-text"), reply.log || "The log is empty.");
+  $("log-copy").disabled = !reply.log;
+  return true;
+}
+
+function openLog() {
+  attempt(async () => {
+    if (!(await loadLog())) return;
+    $("log").showModal();
+    $("log-text").focus();
+    $("log-text").scrollTop = $("log-text").scrollHeight;
+  });
+}
+
+function reloadLog() {
+  attempt(async () => {
+    await loadLog();
+    $("log-text").scrollTop = $("log-text").scrollHeight;
+  });
+}
+
+async function copyLog() {
+  try {
+    await navigator.clipboard.writeText($("log-text").textContent);
+    put($("log-copy"), "Copied");
+  } catch {
+    getSelection().selectAllChildren($("log-text"));
+    put($("log-copy"), "Selected: press Ctrl+C");
+  }
+}
+
+function forgetLog() {
+  $("log-text").textContent = "";
+  put($("log-copy"), "Copy");
+}
+
+/* --- apps --- */
+
+function makeApp() {
+  const row = copyOf("app-template");
+  showEnd(row.querySelector(".output"));
+  return row;
+}
+
+function updateApp(row, item) {
+  put(row.querySelector(".label"), item.name);
+  badge(row.querySelector(".badge"), item.state === "idle" ? "" : item.state, item.state === "running" ? "on" : "");
+  line(row.querySelector(".by"), item.streamers.length ? "Streamed to " + inWords(item.streamers) : "");
+  line(row.querySelector(".command"), item.command);
+  line(row.querySelector(".sentence"), item.sentence);
+  output(row.querySelector(".output"), item.output, item.name);
+}
+
+function renderApps(apps, sessions) {
+  $("apps-card").hidden = !apps || apps.length === 0;
+  sync($("apps"), (apps || []).map((app) => ({
+    ...app,
+    id: "app-" + app.id,
+    streamers: sessions.filter((one) => one.app === app.name).map((one) => one.client || "an unnamed device"),
+  })), makeApp, updateApp);
+}
+
+/* --- health --- */
+
+function stageText(stage, when) {
+  const name = "The " + stage.name + " stage";
+  if (stage.state === "hung") return name + " hangs; it is being restarted. The picture may stand still until then.";
+  const last = when && stage.last_ms ? " " + ago(stage.last_ms) : "";
+  if (stage.hangs === 1) return name + " hung once and was restarted" + last + ".";
+  return name + " hung " + times(stage.hangs) + " and was restarted" + (last ? ", the last time" + last : "") + ".";
+}
+
+function renderHealth(stages) {
+  const now = (stages || []).filter((stage) => stage.state === "hung");
+  const recent = (stages || []).filter((stage) => stage.state !== "hung" && stage.hangs && stage.last_ms > hostNow() - RECENT_MS);
+  const shown = [...now, ...recent];
+  $("health").hidden = shown.length === 0;
+  $("health").classList.toggle("bad", now.length > 0);
+  sync($("health-list"), shown.map((stage) => ({ ...stage, id: stage.name })), () => document.createElement("li"),
+    (row, stage) => put(row, stageText(stage, true)));
+  put($("health-said"), shown.map((stage) => stageText(stage, false)).join(" ")); // without the time, which moves
+}
+
+function healthFact(stages) {
+  if (!stages || !stages.length) return "";
+  const troubled = stages.filter((stage) => stage.hangs || stage.state === "hung");
+  return troubled.length ? troubled.map((stage) => stageText(stage, true)).join(" ") : "all stages run well";
+}
+
+/* --- all of it --- */
+
+function renderStreaming(status) {
+  renderDisplay(status);
+  renderApps(status.apps, status.sessions || []);
+  renderHealth(status.stages);
+}
+
+// After a log-out nothing of it stays in the page.
+function forgetStreaming() {
+  state.logOf = "";
+  $("found-log").hidden = true;
+  if ($("log").open) $("log").close();
+  forgetLog();
+  renderStreaming({});
+  for (const id of ["desktop-where", "desktop-sentence", "desktop-command", "desktop-user", "desktop-end"]) put($(id), "");
+  output($("desktop-output"), "", "the session");
+}
