@@ -4,9 +4,11 @@
 #include "base/bytes.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "host/config_apps.h"
 #include "net/address.h"
 
 #include <ini.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,6 +119,13 @@ void config_init(struct config *ret_config)
         ret_config->state_dir[0] = 0;
 }
 
+void config_finish(struct config *config)
+{
+    free(config->apps);
+    config->apps = NULL;
+    config->app_count = 0;
+}
+
 /* NULL: what concerns the private display fits together. */
 static const char *check_private_display(const struct config *config)
 {
@@ -180,6 +189,17 @@ static bool set_size(int ret_size[2], const char *value, int min, int max)
     return true;
 }
 
+/* The text goes on in an indented line. */
+static bool add_value(struct config *self, const struct key *key, const char *value)
+{
+    char *field = (char *)self + key->offset;
+    size_t used = strlen(field), capacity = (size_t)key->max;
+    if (key->kind != KIND_TEXT || key->words || used + 1 + strlen(value) >= capacity)
+        return false;
+    field[used] = ' ';
+    return text_copy(field + used + 1, capacity - used - 1, value);
+}
+
 static bool set_value(struct config *self, const struct key *key, const char *value)
 {
     char *field = (char *)self + key->offset;
@@ -232,8 +252,8 @@ static void say_expected(const struct key *key, struct byte_writer *out)
     }
 }
 
-/* `where`: "file:line: " or "--set: ". */
-static bool assign(struct config *self, const char *where, const char *name, const char *value,
+/* `where`: "file:line: " or "--set: ". `continues`: a line that goes on with what is there. */
+static bool assign(struct config *self, const char *where, const char *name, const char *value, bool continues,
                    char ret_error[CONFIG_ERROR_MAX])
 {
     struct byte_writer out;
@@ -241,7 +261,7 @@ static bool assign(struct config *self, const char *where, const char *name, con
     for (int i = 0; i < KEY_COUNT; i++) {
         if (strcmp(keys[i].name, name) != 0)
             continue;
-        if (set_value(self, &keys[i], value))
+        if (continues ? add_value(self, &keys[i], value) : set_value(self, &keys[i], value))
             return true;
         byte_writer_printf(&out, "%s%s = %.64s: expected ", where, name, value);
         say_expected(&keys[i], &out);
@@ -263,70 +283,133 @@ bool config_set(struct config *self, const char *assignment, char ret_error[CONF
     }
     memcpy(name, assignment, (size_t)(equals - assignment));
     name[equals - assignment] = 0;
-    return assign(self, "--set: ", name, equals + 1, ret_error);
+    return assign(self, "--set: ", name, equals + 1, false, ret_error);
 }
 
 /* --- a file --- */
 
+/*
+ * inih takes lines apart. It cuts lines at 200 bytes, names of sections at 49, and ends a value silently at a ';' after
+ * a blank, so lines are looked at here before it gets them: sections are ours altogether, the rest is refused.
+ */
 struct reading {
     struct config *config;
     const char *name, *rest, *end;
     int line;
+    bool in_app;       /* after the line of a section */
+    bool has_key;      /* since then: an indented line continues it */
+    bool is_continued; /* the line that inih has now */
+    struct config_apps_section section;
     char *error; /* of the first bad line; empty: none yet */
 };
+
+__attribute__((format(printf, 2, 3))) static void say(struct reading *reading, const char *format, ...)
+{
+    int used = snprintf(reading->error, CONFIG_ERROR_MAX, "%.200s:%d: ", reading->name, reading->line);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(reading->error + used, CONFIG_ERROR_MAX - (size_t)used, format, arguments);
+    va_end(arguments);
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f';
+}
+
+/* The next line into `ret_line` without its end. False: there is none, or it is too long. */
+static bool take_line(struct reading *reading, char *ret_line, size_t capacity)
+{
+    size_t left = (size_t)(reading->end - reading->rest);
+    if (!left || reading->error[0])
+        return false;
+    const char *newline = memchr(reading->rest, '\n', left);
+    size_t length = newline ? (size_t)(newline - reading->rest) : left;
+    const char *line = reading->rest;
+    reading->line++;
+    reading->rest += length + (newline != NULL);
+    if (length + 2 > capacity) {
+        say(reading, "the line is longer than %zu bytes; go on in a line below that begins with a space", capacity - 2);
+        return false;
+    }
+    while (length && is_blank(line[length - 1]))
+        length--;
+    memcpy(ret_line, line, length);
+    ret_line[length] = 0;
+    return true;
+}
+
+static void begin_section(struct reading *reading, const char *line)
+{
+    char why[CONFIG_ERROR_MAX];
+    if (!config_apps_begin(reading->config, line, why))
+        say(reading, "%s", why);
+    reading->in_app = true;
+    reading->has_key = false;
+    reading->section = (struct config_apps_section){0};
+}
 
 /* Hands inih one line; counts them, as Debian's inih does not tell its handler. */
 static char *next_line(char *ret_line, int capacity, void *stream)
 {
     struct reading *reading = stream;
-    size_t left = (size_t)(reading->end - reading->rest);
-    if (!left || reading->error[0])
+    if (!take_line(reading, ret_line, (size_t)capacity))
         return NULL;
-    const char *newline = memchr(reading->rest, '\n', left);
-    size_t length = newline ? (size_t)(newline - reading->rest) : left;
-    reading->line++;
-    if (length + 2 > (size_t)capacity) {
-        snprintf(reading->error, CONFIG_ERROR_MAX, "%.200s:%d: the line is longer than %d bytes", reading->name,
-                 reading->line, capacity - 2);
-        return NULL;
+    const char *start = ret_line + strspn(ret_line, " \t\r\v\f");
+    bool is_comment = !*start || *start == '#' || *start == ';';
+    reading->is_continued = start > ret_line && reading->has_key;
+    if (!is_comment && !reading->is_continued && *start == '[') {
+        begin_section(reading, start);
+        text_copy(ret_line, (size_t)capacity, "[app]"); /* an indented line after it continues nothing */
+    } else if (!is_comment && (strstr(start, " ;") || strstr(start, "\t;"))) {
+        say(reading, "what follows a space and a ; would be left out as a comment; write the ; without the space");
+    } else if (!is_comment) {
+        reading->has_key = true;
     }
-    memcpy(ret_line, reading->rest, length);
+    size_t length = strlen(ret_line);
     ret_line[length] = '\n';
     ret_line[length + 1] = 0;
-    reading->rest += length + (newline != NULL);
-    return ret_line;
+    return reading->error[0] ? NULL : ret_line;
 }
 
 static int take_value(void *arg, const char *section, const char *name, const char *value)
 {
     struct reading *reading = arg;
-    char where[256];
+    char where[256], why[CONFIG_ERROR_MAX];
+    (void)section;
     if (reading->error[0])
         return 1;
     snprintf(where, sizeof(where), "%.200s:%d: ", reading->name, reading->line);
-    if (section[0])
-        snprintf(reading->error, CONFIG_ERROR_MAX, "%ssections such as [%.64s] are not known to this version", where,
-                 section);
-    else
-        assign(reading->config, where, name, value, reading->error);
+    if (!reading->in_app)
+        assign(reading->config, where, name, value, reading->is_continued, reading->error);
+    else if (!config_apps_set(reading->config, &reading->section, name, value, reading->is_continued, why))
+        say(reading, "%s", why);
     return 1;
 }
 
 bool config_parse(struct config *config, const char *name, const char *text, size_t size,
                   char ret_error[CONFIG_ERROR_MAX])
 {
+    static const char bom[] = "\xef\xbb\xbf";
     struct config changed = *config;
     ret_error[0] = 0;
     if (memchr(text, 0, size)) {
         snprintf(ret_error, CONFIG_ERROR_MAX, "%.200s: is not a text file", name);
         return false;
     }
+    changed.apps = NULL;
+    changed.app_count = 0;
     struct reading reading = {.config = &changed, .name = name, .rest = text, .end = text + size, .error = ret_error};
+    if (size >= 3 && !memcmp(text, bom, 3))
+        reading.rest += 3;
     int bad_line = ini_parse_stream(next_line, &reading, take_value, &reading);
     if (bad_line && !ret_error[0])
         snprintf(ret_error, CONFIG_ERROR_MAX, "%.200s:%d: expected key = value, or a comment after #", name, bad_line);
-    if (ret_error[0])
+    if (ret_error[0]) {
+        config_finish(&changed);
         return false;
+    }
+    config_finish(config);
     *config = changed;
     return true;
 }

@@ -24,7 +24,28 @@ enum {
     CONFIG_ERROR_MAX = 1536,
     CONFIG_PORT_MIN = 1029, /* -5 and +21 must stay valid and unprivileged */
     CONFIG_PORT_MAX = 65514,
+    CONFIG_APPS_MAX = 64,
+    CONFIG_ENVIRONMENT_MAX = 2048,
 };
+
+/* When an app's commands run; see host/apps.h. */
+enum config_moment { CONFIG_CONNECT, CONFIG_FIRST_PICTURE, CONFIG_DISCONNECT, CONFIG_QUIT, CONFIG_MOMENTS };
+const char *config_moment_name(enum config_moment moment); /* "first_picture" */
+
+struct config_hook {
+    char run[CONFIG_COMMAND_MAX], undo[CONFIG_COMMAND_MAX]; /* "": none */
+};
+
+/* An [app "Name"] section. Texts are "" when they are not given. */
+struct config_app {
+    char name[CONFIG_TEXT_MAX + 1]; /* UTF-8 without control characters and < > & " */
+    char command[CONFIG_COMMAND_MAX];
+    char directory[CONFIG_PATH_MAX], image[CONFIG_PATH_MAX]; /* from / */
+    char user[CONFIG_TEXT_MAX];
+    char environment[CONFIG_ENVIRONMENT_MAX]; /* NAME=value, each with its NUL, one after another; then an empty one */
+    struct config_hook hooks[CONFIG_MOMENTS];
+};
+bool config_is_environment(const char *text); /* NAME=value */
 
 struct config {
     int port;                   /* base: HTTP */
@@ -47,21 +68,24 @@ struct config {
     enum web_allow web_allow;
     enum config_identity identity;
     enum log_level log_level;
+    struct config_app *apps; /* in the order of the file, names and nvhttp_app_id() unique; NULL: no section */
+    size_t app_count;
 };
 
 /* Defaults. The state folder as DESIGN says: a user's own, or /var/lib/earthshine for root. False: no home folder, and
  * `state_dir` must be set. */
 void config_init(struct config *ret_config);
+void config_finish(struct config *config); /* frees the apps; the memory itself is the caller's */
 
 /* Where the file is when --config is not given: /etc/earthshine/earthshine.conf for root,
  * else $XDG_CONFIG_HOME/earthshine/earthshine.conf. False: no home folder. */
 bool config_default_path(char ret_path[CONFIG_PATH_MAX]);
 
-/* Text of a file, `name` for messages. False: `ret_error` tells file, line, what was expected; `config` is unchanged.
- */
+/* Text of a file, `name` for messages; its apps take the place of those there were. False: `ret_error` tells file,
+ * line, what was expected; `config` is unchanged. */
 bool config_parse(struct config *config, const char *name, const char *text, size_t size,
                   char ret_error[CONFIG_ERROR_MAX]);
-/* "key=value" of the command line. */
+/* "key=value" of the command line; of no app. */
 bool config_set(struct config *config, const char *assignment, char ret_error[CONFIG_ERROR_MAX]);
 /* Reads the file at `path`. `must_exist`: it was named on the command line; else a missing file is fine. */
 bool config_read(struct config *config, const char *path, bool must_exist, char ret_error[CONFIG_ERROR_MAX]);

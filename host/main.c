@@ -105,12 +105,18 @@ int main(int count, char **arguments)
     int code;
     if (!read_words(count, arguments, &words, &code))
         return code;
-    if (!read_config(&words, &config))
+    if (!read_config(&words, &config)) {
+        config_finish(&config);
         return EXIT_USAGE;
+    }
     log_set_level(config.log_level);
-    if (words.command)
-        return cli_run(&config, words.command_count, words.command);
-    process_raise_file_limit();
-    process_return_freed_memory();
-    return host_run(&config, words.sysroot);
+    if (words.command) {
+        code = cli_run(&config, words.command_count, words.command);
+    } else {
+        process_raise_file_limit();
+        process_return_freed_memory();
+        code = host_run(&config, words.sysroot);
+    }
+    config_finish(&config);
+    return code;
 }

@@ -12,5 +12,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     config_init(&config);
     if (!config_parse(&config, "fuzz.conf", (const char *)data, size, error) && !error[0])
         abort(); /* a refusal says why */
+    config_finish(&config);
     return 0;
 }
