@@ -167,9 +167,13 @@ static bool add_environment(const struct key *key, char *field, const char *valu
     return false;
 }
 
-/* What is noted in the state's JSON must be. */
-static bool is_utf8(const char *text)
+/* As what is noted in the state must be. */
+static bool is_plain(const char *text)
 {
+    for (const char *at = text; *at; at++) {
+        if (((unsigned char)*at < 0x20 && *at != '\t') || *at == 0x7f)
+            return false;
+    }
     json_t *value = json_string(text);
     json_decref(value);
     return value;
@@ -183,8 +187,8 @@ static bool set(struct config_app *app, const struct key *key, const char *value
         snprintf(ret_why, CONFIG_ERROR_MAX, "%s is empty; leave the line out instead", key->name);
         return false;
     }
-    if (!is_utf8(value)) {
-        snprintf(ret_why, CONFIG_ERROR_MAX, "%s: expected UTF-8", key->name);
+    if (!is_plain(value)) {
+        snprintf(ret_why, CONFIG_ERROR_MAX, "%s: expected UTF-8 without control characters", key->name);
         return false;
     }
     if (key->kind == KIND_ENVIRONMENT)

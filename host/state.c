@@ -489,6 +489,48 @@ bool state_set_mode_note(struct state *self, const char *note)
     return strlen(note) < STATE_NOTE_MAX && text_copy(self->data.mode_note, STATE_NOTE_MAX, note);
 }
 
+/* --- what apps owe --- */
+
+size_t state_owed_count(const struct state *self)
+{
+    return self->data.owed_count;
+}
+
+const struct state_owed *state_owed_at(const struct state *self, size_t index)
+{
+    return index < self->data.owed_count ? &self->data.owed[index] : NULL;
+}
+
+bool state_settle(struct state *self, const char *app, const char *moment)
+{
+    struct state_data *data = &self->data;
+    for (size_t i = 0; i < data->owed_count; i++) {
+        if (strcmp(data->owed[i].app, app) != 0 || strcmp(data->owed[i].moment, moment) != 0)
+            continue;
+        data->owed_count--;
+        memmove(&data->owed[i], &data->owed[i + 1], (data->owed_count - i) * sizeof(*data->owed));
+        return true;
+    }
+    return false;
+}
+
+bool state_owe(struct state *self, const struct state_owed *owed)
+{
+    struct state_data *data = &self->data;
+    const struct state_owed fresh = *owed; /* it may be one of ours */
+    if (!state_data_is_owed(&fresh))
+        return false;
+    state_settle(self, fresh.app, fresh.moment);
+    if (data->owed_count == STATE_OWED_MAX)
+        return false;
+    struct state_owed *list = realloc(data->owed, (data->owed_count + 1) * sizeof(*list));
+    if (!list)
+        return false;
+    data->owed = list;
+    data->owed[data->owed_count++] = fresh;
+    return true;
+}
+
 /* --- interfaces --- */
 
 size_t state_gso_off(const struct state *self, const char *ret_names[STATE_GSO_OFF_MAX])

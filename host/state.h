@@ -22,6 +22,12 @@ enum {
     STATE_NOTE_MAX = 2048,
     STATE_GSO_OFF_MAX = 16,
     STATE_INTERFACE_TEXT = 16,
+    STATE_OWED_MAX = 64,
+    STATE_MOMENT_MAX = 16,
+    STATE_COMMAND_MAX = 1024, /* with the NUL, as are the others here */
+    STATE_DIRECTORY_MAX = 1024,
+    STATE_USER_MAX = 128,
+    STATE_ENVIRONMENT_MAX = 4096,
 };
 
 struct state_client {
@@ -98,3 +104,19 @@ bool state_set_mode_note(struct state *self, const char *note); /* "" forgets it
 /* --- interfaces on which GSO was found to be swallowed --- */
 size_t state_gso_off(const struct state *self, const char *ret_names[STATE_GSO_OFF_MAX]);
 bool state_set_gso_off(struct state *self, const char *const *names, size_t count);
+
+/* --- commands that undo what an app's commands did, and have not run yet; see host/apps.h --- */
+struct state_owed {
+    char app[STATE_NAME_MAX + 1];
+    char moment[STATE_MOMENT_MAX]; /* "connect"; with `app` it names the entry */
+    char command[STATE_COMMAND_MAX];
+    char directory[STATE_DIRECTORY_MAX];     /* "": the user's home */
+    char user[STATE_USER_MAX];               /* "": as the host */
+    char environment[STATE_ENVIRONMENT_MAX]; /* NAME=value, each with its NUL, one after another; then an empty one */
+};
+size_t state_owed_count(const struct state *self);
+const struct state_owed *state_owed_at(const struct state *self, size_t index); /* oldest first; until a change */
+/* Copied; takes the place of an entry of the same name, as the newest. False: full, no memory, or text that cannot be
+ * stored. */
+bool state_owe(struct state *self, const struct state_owed *owed);
+bool state_settle(struct state *self, const char *app, const char *moment); /* false: there is none */

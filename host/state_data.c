@@ -16,6 +16,7 @@ void state_data_finish(struct state_data *self)
 {
     for (size_t i = 0; i < self->client_count; i++)
         free(self->clients[i].certificate_pem);
+    free(self->owed);
     crypto_wipe(self, sizeof(*self));
 }
 
@@ -29,18 +30,39 @@ bool state_data_is_uuid(const char *text)
     return !text[STATE_ID_TEXT - 1];
 }
 
-bool state_data_is_name(const char *text)
+/* UTF-8 without control characters, tabs aside when `tabs`. */
+static bool is_plain(const char *text, bool tabs)
 {
-    size_t length = strlen(text);
-    if (!length || length > STATE_NAME_MAX)
-        return false;
-    for (size_t i = 0; i < length; i++) {
-        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+    for (const char *at = text; *at; at++) {
+        if (((unsigned char)*at < 0x20 && !(tabs && *at == '\t')) || *at == 0x7f)
             return false;
     }
     json_t *value = json_string(text); /* refuses what is not UTF-8 */
     json_decref(value);
     return value;
+}
+
+bool state_data_is_name(const char *text)
+{
+    size_t length = strlen(text);
+    return length && length <= STATE_NAME_MAX && is_plain(text, false);
+}
+
+static bool is_assignment(const char *text)
+{
+    return *text && *text != '=' && strchr(text, '=') && is_plain(text, true);
+}
+
+bool state_data_is_owed(const struct state_owed *owed)
+{
+    for (const char *at = owed->environment; *at; at += strlen(at) + 1) {
+        if (!is_assignment(at))
+            return false;
+    }
+    return state_data_is_name(owed->app) && owed->moment[0] &&
+           !owed->moment[strspn(owed->moment, "abcdefghijklmnopqrstuvwxyz_")] && owed->command[0] &&
+           is_plain(owed->command, true) && is_plain(owed->directory, true) &&
+           (!owed->directory[0] || owed->directory[0] == '/') && is_plain(owed->user, false);
 }
 
 /* A text of `object`; NULL when it is absent, no text, or does not fit. */
@@ -144,6 +166,63 @@ static bool read_optional(const json_t *root, const char *name, char *ret_text, 
     return text;
 }
 
+static bool read_environment(const json_t *object, char ret_texts[STATE_ENVIRONMENT_MAX])
+{
+    const json_t *list = json_object_get(object, "environment");
+    size_t used = 0;
+    if (!json_is_array(list))
+        return false;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *value = json_array_get(list, i);
+        const char *text = json_string_value(value);
+        size_t size = json_string_length(value) + 1;
+        if (!text || strlen(text) + 1 != size || size > STATE_ENVIRONMENT_MAX - 1 - used || !is_assignment(text))
+            return false;
+        memcpy(ret_texts + used, text, size);
+        used += size;
+    }
+    return true; /* the rest is zero */
+}
+
+static bool read_owed_entry(const json_t *object, struct state_owed *ret_owed)
+{
+    const char *app = get_text(object, "app", sizeof(ret_owed->app));
+    const char *moment = get_text(object, "moment", sizeof(ret_owed->moment));
+    const char *command = get_text(object, "command", sizeof(ret_owed->command));
+    if (!app || !moment || !command || !read_environment(object, ret_owed->environment) ||
+        !read_optional(object, "directory", ret_owed->directory, sizeof(ret_owed->directory)) ||
+        !read_optional(object, "user", ret_owed->user, sizeof(ret_owed->user)))
+        return false;
+    text_copy(ret_owed->app, sizeof(ret_owed->app), app);
+    text_copy(ret_owed->moment, sizeof(ret_owed->moment), moment);
+    text_copy(ret_owed->command, sizeof(ret_owed->command), command);
+    return state_data_is_owed(ret_owed);
+}
+
+static const char *read_owed(const json_t *root, struct state_data *data)
+{
+    const json_t *list = json_object_get(root, "owed");
+    size_t count = json_array_size(list);
+    if (!list)
+        return NULL;
+    if (!json_is_array(list) || count > STATE_OWED_MAX)
+        return "owed";
+    data->owed = count ? calloc(count, sizeof(*data->owed)) : NULL;
+    if (count && !data->owed)
+        return "out of memory";
+    for (size_t i = 0; i < count; i++) {
+        const struct state_owed *fresh = &data->owed[i];
+        if (!read_owed_entry(json_array_get(list, i), &data->owed[i]))
+            return "owed";
+        for (size_t other = 0; other < i; other++) {
+            if (!strcmp(data->owed[other].app, fresh->app) && !strcmp(data->owed[other].moment, fresh->moment))
+                return "owed";
+        }
+        data->owed_count++;
+    }
+    return NULL;
+}
+
 static const char *read_root(const json_t *root, struct state_data *data)
 {
     const char *uniqueid = get_text(root, "uniqueid", STATE_ID_TEXT);
@@ -159,6 +238,8 @@ static const char *read_root(const json_t *root, struct state_data *data)
     const char *why = read_clients(root, data);
     if (!why)
         why = read_gso(root, data);
+    if (!why)
+        why = read_owed(root, data);
     return why ? why : read_machine(root, &data->machine);
 }
 
@@ -241,6 +322,39 @@ static json_t *gso_json(const struct state_data *self)
     return list;
 }
 
+static json_t *environment_json(const char *texts)
+{
+    json_t *list = json_array();
+    for (const char *at = texts; list && *at; at += strlen(at) + 1) {
+        if (json_array_append_new(list, json_string(at)) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+static json_t *owed_json(const struct state_data *self)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; list && i < self->owed_count; i++) {
+        const struct state_owed *owed = &self->owed[i];
+        json_t *entry = json_object();
+        bool good = entry && put(entry, "app", json_string(owed->app)) &&
+                    put(entry, "moment", json_string(owed->moment)) &&
+                    put(entry, "command", json_string(owed->command)) &&
+                    (!owed->directory[0] || put(entry, "directory", json_string(owed->directory))) &&
+                    (!owed->user[0] || put(entry, "user", json_string(owed->user))) &&
+                    put(entry, "environment", environment_json(owed->environment));
+        if (!good || json_array_append(list, entry) != 0) {
+            json_decref(list);
+            list = NULL;
+        }
+        json_decref(entry);
+    }
+    return list;
+}
+
 char *state_data_serialise(const struct state_data *self)
 {
     json_t *root = json_object();
@@ -251,7 +365,8 @@ char *state_data_serialise(const struct state_data *self)
                 (!self->setup_code[0] || put(root, "setup_code", json_string(self->setup_code))) &&
                 (!self->mode_note[0] || put(root, "mode_note", json_string(self->mode_note))) &&
                 put(root, "clients", clients_json(self)) && put(root, "gso_off", gso_json(self)) &&
-                (!known || put(root, "machine", machine_json(&self->machine)));
+                (!known || put(root, "machine", machine_json(&self->machine))) &&
+                (!self->owed_count || put(root, "owed", owed_json(self)));
     char *text = good ? json_dumps(root, JSON_INDENT(1)) : NULL;
     json_decref(root);
     return text;

@@ -17,9 +17,11 @@ struct state_data {
     size_t gso_off_count;
     char mode_note[STATE_NOTE_MAX]; /* "": none */
     struct state_machine machine;
+    struct state_owed *owed; /* NULL: none */
+    size_t owed_count;
 };
 
-/* Frees the certificates and wipes; the memory itself is the caller's. */
+/* Frees what hangs on it and wipes; the memory itself is the caller's. */
 void state_data_finish(struct state_data *self);
 
 enum state_data_result {
@@ -35,3 +37,4 @@ char *state_data_serialise(const struct state_data *self); /* NULL: out of memor
 
 bool state_data_is_uuid(const char *text); /* 8-4-4-4-12, lower case */
 bool state_data_is_name(const char *text); /* 1..STATE_NAME_MAX bytes of UTF-8 without control characters */
+bool state_data_is_owed(const struct state_owed *owed); /* every text is one that can be stored */

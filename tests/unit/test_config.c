@@ -86,6 +86,7 @@ static void mistakes_are_told_with_their_line_and_change_nothing(void **state)
         {"[app \"a\"]\nenvironment = A", "test.conf:2"},
         {"[app \"a\"]\nenvironment = 1A=b", "test.conf:2"},
         {"[app \"a\"]\nuser = \xff", "test.conf:2"},
+        {"[app \"a\"]\nuser = a\x01z", "test.conf:2"},
         /* the same CRC-32 */
         {"[app \"app-plumless\"]\n[app \"app-buckeroo\"]\n", "test.conf:2"},
     };

@@ -141,6 +141,112 @@ static void everything_comes_back(void **state)
     state_close(s);
 }
 
+static struct state_owed owed_of(const char *app, const char *moment, const char *command)
+{
+    struct state_owed owed = {0};
+    text_copy(owed.app, sizeof(owed.app), app);
+    text_copy(owed.moment, sizeof(owed.moment), moment);
+    text_copy(owed.command, sizeof(owed.command), command);
+    return owed;
+}
+
+static void what_apps_owe_is_kept_in_order(void **state)
+{
+    struct bench *b = *state;
+    struct state *s = open_good(b);
+    struct state_owed first = owed_of("Sch\xc3\xb6n \"1\"", "connect", "a \\ b\t'c'"),
+                      second = owed_of("B", "quit", "x");
+    text_copy(first.directory, sizeof(first.directory), "/srv");
+    text_copy(first.user, sizeof(first.user), "player");
+    memcpy(first.environment, "A=1\0B=x y\0", 11);
+    assert_int_equal(state_owed_count(s), 0);
+    assert_null(state_owed_at(s, 0));
+    assert_true(state_owe(s, &second));
+    assert_true(state_owe(s, &first));
+    assert_true(state_owe(s, state_owed_at(s, 0))); /* again: as the newest */
+    assert_true(state_save_now(s));
+    state_close(s);
+    s = open_good(b);
+    assert_int_equal(state_owed_count(s), 2);
+    assert_memory_equal(state_owed_at(s, 0), &first, sizeof(first));
+    assert_memory_equal(state_owed_at(s, 1), &second, sizeof(second));
+    assert_false(state_settle(s, "B", "connect"));
+    assert_true(state_settle(s, first.app, "connect"));
+    assert_memory_equal(state_owed_at(s, 0), &second, sizeof(second));
+    assert_true(state_settle(s, "B", "quit"));
+    assert_true(state_save_now(s));
+    state_close(s);
+    char *text = get_file(b->file);
+    assert_null(strstr(text, "owed")); /* as before there were any */
+    free(text);
+}
+
+static void what_apps_owe_has_limits(void **state)
+{
+    struct state *s = open_good(*state);
+    struct state_owed owed = owed_of("A", "connect", "x");
+    for (int i = 0; i < STATE_OWED_MAX; i++) {
+        snprintf(owed.app, sizeof(owed.app), "app %d", i);
+        assert_true(state_owe(s, &owed));
+    }
+    assert_true(state_owe(s, &owed)); /* in its own place */
+    text_copy(owed.app, sizeof(owed.app), "one more");
+    assert_false(state_owe(s, &owed));
+    assert_int_equal(state_owed_count(s), STATE_OWED_MAX);
+    state_settle(s, "app 0", "connect");
+    static const char *const bad[][3] = {
+        {"", "connect", "x"},    {"A", "", "x"},           {"A", "connect", ""},     {"A", "Connect", "x"},
+        {"A\n", "connect", "x"}, {"A", "connect", "\xff"}, {"A", "connect", "x\ny"},
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        owed = owed_of(bad[i][0], bad[i][1], bad[i][2]);
+        assert_false(state_owe(s, &owed));
+    }
+    owed = owed_of("A", "connect", "x");
+    text_copy(owed.environment, sizeof(owed.environment), "NAME");
+    assert_false(state_owe(s, &owed));
+    state_close(s);
+}
+
+static void odd_entries_of_apps_are_refused(void **state)
+{
+    struct bench *b = *state;
+    struct state *s = open_good(b);
+    struct state_owed owed = owed_of("A", "connect", "undo it");
+    memcpy(owed.environment, "N=1\0", 5);
+    assert_true(state_owe(s, &owed));
+    assert_true(state_save_now(s));
+    state_close(s);
+    char *text = get_file(b->file);
+    const struct {
+        const char *from, *to;
+    } cases[] = {
+        {"\"N=1\"", "\"N1\""},
+        {"\"N=1\"", "7"},
+        {"\"N=1\"", "\"N=1\n\""},
+        {"\"undo it\"", "\"\""},
+        {"\"undo it\"", "7"},
+        {"\"undo it\"", "\"x\", \"directory\": \"srv\""},
+        {"\"undo it\"", "\"x\", \"user\": 0"},
+        {"\"connect\"", "\"con nect\""},
+        {"\"connect\"", "\"connect_and_disconnect\""},
+        {"\"owed\"", "\"owed\": 1, \"x\""},
+    };
+    struct state_data *data = calloc(1, sizeof(*data));
+    const char *why;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char changed[4096];
+        const char *at = strstr(text, cases[i].from);
+        assert_non_null(at);
+        snprintf(changed, sizeof(changed), "%.*s%s%s", (int)(at - text), text, cases[i].to, at + strlen(cases[i].from));
+        if (state_data_parse(changed, strlen(changed), data, &why) != STATE_DATA_BAD)
+            fail_msg("%s", changed);
+        assert_string_equal(why, "owed");
+    }
+    free(data);
+    free(text);
+}
+
 static void clients_are_known_by_the_exact_certificate(void **state)
 {
     struct state *s = open_good(*state);
@@ -333,6 +439,9 @@ static void damaged_texts_are_refused_whole(void **state)
     struct bench *b = *state;
     struct state *s = open_good(b);
     add(s, 0, "first");
+    struct state_owed owed = owed_of("A", "connect", "undo it");
+    memcpy(owed.environment, "N=1\0M=2\0", 9);
+    assert_true(state_owe(s, &owed));
     assert_true(state_save_now(s));
     state_close(s);
     char *text = get_file(b->file);
@@ -372,6 +481,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_FOLDER(a_new_state_is_private_and_locked),
         WITH_FOLDER(everything_comes_back),
+        WITH_FOLDER(what_apps_owe_is_kept_in_order),
+        WITH_FOLDER(what_apps_owe_has_limits),
+        WITH_FOLDER(odd_entries_of_apps_are_refused),
         WITH_FOLDER(clients_are_known_by_the_exact_certificate),
         WITH_FOLDER(removed_and_disabled_clients_are_unknown_at_once),
         WITH_FOLDER(a_client_counts_only_when_it_is_on_disk),
