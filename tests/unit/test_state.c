@@ -223,7 +223,7 @@ static void odd_entries_of_apps_are_refused(void **state)
     } cases[] = {
         {"\"N=1\"", "\"N1\""},
         {"\"N=1\"", "7"},
-        {"\"N=1\"", "\"N=1\n\""},
+        {"\"N=1\"", "\"N=1\\n\""},
         {"\"undo it\"", "\"\""},
         {"\"undo it\"", "7"},
         {"\"undo it\"", "\"x\", \"directory\": \"srv\""},
