@@ -10,7 +10,8 @@
 
 struct child_spec {
     const char *const *argv;        /* NULL-terminated; argv[0] is looked up in $PATH */
-    const char *const *environment; /* "NAME=value", added to ours or to that of `user`; NULL-terminated; NULL: none */
+    const char *const *environment; /* "NAME=value", added to ours or to that of `user`, or "NAME" to take one away;
+                                       NULL-terminated; NULL: none */
     const char *directory;          /* NULL: the home of `user`, else ours */
     const char *user;               /* name; run as this user, with its groups and a clean environment: root only.
                                        NULL, or our own name: as we are */
@@ -42,3 +43,4 @@ void child_signal(struct child *self, enum child_signal signal); /* the whole gr
 void child_end_text(const struct child_end *end, char *ret_text, size_t capacity);
 
 bool child_user_exists(const char *user);
+bool child_user_ids(const char *user, unsigned *ret_uid, unsigned *ret_gid); /* false: there is no such user */
