@@ -5,10 +5,11 @@ import sys
 import threading
 import unittest
 
+import scenes
 from web_host import PASSWORD, SETUP_CODE, Caller, WebHost
 
 PROGRAM = None
-GETS = ["pairings", "clients", "status", "events"]
+GETS = ["pairings", "clients", "status", "desktop/log", "events"]
 POSTS = {
     "logout": {},
     "password": {"old": PASSWORD, "new": "another password"},
@@ -18,14 +19,18 @@ POSTS = {
     "clients/rename": {"id": "tv", "name": "x"},
     "clients/remove": {"id": "tv"},
     "sessions/end": {"id": "s1"},
+    "desktop/restart-session": {},
+    "desktop/restart-server": {},
 }
+LOG_MAX = 32768
 
 
 class ApiTest(unittest.TestCase):
     password = PASSWORD
+    old = False
 
     def setUp(self):
-        self.host = WebHost(PROGRAM, self.password)
+        self.host = WebHost(PROGRAM, self.password, self.old)
         self.caller = Caller(self.host)
 
     def tearDown(self):
@@ -51,7 +56,7 @@ class Strangers(ApiTest):
         self.assertEqual(self.caller.get("session"), (200, {"state": "login"}))
 
     def test_get_no_files_but_those_of_the_table(self):
-        for path in ["/", "/app.css", "/app.js", "/icon.svg"]:
+        for path in ["/", "/app.css", "/app.js", "/desktop.js", "/icon.svg"]:
             self.assertEqual(self.caller.send("GET", path)[0], 200)
         for path in ["/../etc/passwd", "/%2e%2e/", "/app.js/", "/app.js%00", "/index.html", "//", "/web_host", "/api"]:
             self.assertEqual(self.caller.send("GET", path)[0], 404, path)
@@ -177,6 +182,10 @@ class LoggedIn(ApiTest):
         self.assert_error(self.caller.post("status", {}), 405)
         self.assert_error(self.caller.get("logout"), 405)
         self.assert_error(self.caller.get("nothing"), 404)
+        self.assert_error(self.caller.get("desktop/restart-session"), 405, "method")
+        self.assert_error(self.caller.get("desktop/restart-server"), 405, "method")
+        self.assert_error(self.caller.post("desktop/log", {}), 405, "method")
+        self.assertEqual(self.caller.send("POST", "/api/v1/desktop/restart-server", raw=b" " * 5000)[0], 413)
         self.assert_error(self.caller.post("clients/remove", {"id": "tv"}, headers={"Content-Type": "text/plain"}), 415)
         self.assertEqual(self.caller.send("POST", "/api/v1/clients/remove", raw=b" " * 5000)[0], 413)
 
@@ -207,6 +216,58 @@ class LoggedIn(ApiTest):
         self.assertEqual([c["name"] for c in self.caller.get("clients")[1]], ["New", "Télé"])
         self.assert_error(self.caller.post("sessions/end", {"id": "s1"}), 404)
         self.assertEqual(self.caller.get("status")[1]["host"], "workstation-3")
+
+    def test_restarts_reach_a_private_display_only(self):
+        for route, told in [("desktop/restart-session", "restart session"), ("desktop/restart-server", "restart server")]:
+            self.assert_error(self.caller.post(route, {}), 404, "not_found")
+            self.host.tell_status(desktop=scenes.DESKTOP)
+            while "desktop" not in self.caller.get("status")[1]:
+                pass
+            for raw in [b"", b"[]", b'{"id":"x"}', b'"x"', b"null"]:
+                self.assertEqual(self.caller.send("POST", "/api/v1/" + route, raw=raw)[0], 400, raw)
+            self.assertTrue(self.host.lines.empty())
+            self.assertEqual(self.caller.post(route, {}), (200, {}))
+            self.host.expect(told)
+            self.host.tell_status(desktop={**scenes.DESKTOP, "session": None})
+            while self.caller.get("status")[1]["desktop"]["session"]:
+                pass
+            self.assertEqual(self.caller.post(route, {})[0], 404 if route.endswith("session") else 200)
+            if route.endswith("session"):
+                self.host.tell("status {\"desktop\": null}")
+                while self.caller.get("status")[1]["desktop"]:
+                    pass
+
+    def log_after(self, text):
+        """The log as the API gives it, once the host has this one."""
+        self.host.tell_log(text)
+        self.host.tell("ask mark 192.168.1.40")  # lines are obeyed in turn
+        while not self.caller.get("pairings")[1]:
+            pass
+        self.host.tell("gone mark")
+        while self.caller.get("pairings")[1]:
+            pass
+        return self.caller.send("GET", "/api/v1/desktop/log")
+
+    def test_the_log_is_text_in_json_and_its_end_only(self):
+        self.assert_error(self.caller.get("desktop/log"), 404, "not_found")
+        odd = "(EE) </script><img src=x> \" \\ \x1b[31m\x7f é\n"
+        status, headers, text = self.log_after(odd)
+        self.assertEqual((status, json.loads(text)), (200, {"log": odd}))
+        self.assertEqual(headers["Content-Type"], "application/json")
+        self.assertEqual(headers["Cache-Control"], "no-store")
+        self.assertNotIn(b"\x1b", text)
+        full = "x" * LOG_MAX
+        self.assertEqual(json.loads(self.log_after(full)[2]), {"log": full})
+        lines = "".join(f"line {i}\n" for i in range(9000))
+        log = json.loads(self.log_after(lines)[2])["log"]
+        self.assertLessEqual(len(log), LOG_MAX)
+        self.assertGreater(len(log), LOG_MAX - 20)
+        self.assertTrue(log.startswith("line ") and log.endswith("line 8999\n"))
+        log = json.loads(self.log_after("a" + "é" * LOG_MAX)[2])["log"]  # one line: cut between characters
+        self.assertEqual(log, "é" * (LOG_MAX // 2))
+        log = json.loads(self.log_after("é" * LOG_MAX + "z")[2])["log"]
+        self.assertEqual(log, "é" * (LOG_MAX // 2 - 1) + "z")
+        self.assertEqual(json.loads(self.log_after("")[2]), {"log": ""})
 
     def test_a_new_password_ends_all_other_log_ins(self):
         other = Caller(self.host)
@@ -270,6 +331,17 @@ class LoggedIn(ApiTest):
         pending.request("POST", "/api/v1/login", json.dumps({"password": "wrong"}),
                         {"Content-Type": "application/json", "Origin": f"https://127.0.0.1:{self.host.port}"})
         self.addCleanup(lambda: [one.close() for one in [pending] + [s[0] for s in streams]])
+
+
+class OldHost(ApiTest):
+    old = True
+
+    def test_knows_nothing_of_desktops(self):
+        self.caller.log_in()
+        self.assert_error(self.caller.get("desktop/log"), 404, "not_found")
+        for route in ["desktop/restart-session", "desktop/restart-server"]:
+            self.assert_error(self.caller.post(route, {}), 404, "not_found")
+        self.assertEqual(self.caller.get("status")[0], 200)
 
 
 if __name__ == "__main__":

@@ -58,16 +58,6 @@ static json_t *get_pairings(void *ctx)
     return json_deep_copy(self->pairings);
 }
 
-static json_t *get_clients(void *ctx)
-{
-    struct fake_host *self = ctx;
-    json_t *clients = json_deep_copy(self->clients);
-    json_t *first = json_array_get(clients, 0);
-    if (first)
-        json_object_set_new(first, "streaming", json_boolean(self->streaming));
-    return clients;
-}
-
 static json_t *make_sessions(struct fake_host *self)
 {
     if (!self->streaming)
@@ -78,6 +68,29 @@ static json_t *make_sessions(struct fake_host *self)
                      "fps", 60.0, "encoder", "x264", "codec", "h264", "rate_fps", 59.6 + wave / 2, "kbps",
                      18400 + (int)(wave * 1000), "latency_p50_ms", 7.2 + wave, "latency_p99_ms", 11.9 + wave,
                      "loss_percent", 0.02, "since_ms", (json_int_t)self->streaming_since_ms, "dropped", 3);
+}
+
+static json_t *get_sessions(struct fake_host *self)
+{
+    json_t *told = json_object_get(self->told, "sessions");
+    return told ? json_incref(told) : make_sessions(self);
+}
+
+static json_t *get_clients(void *ctx)
+{
+    struct fake_host *self = ctx;
+    json_t *clients = json_deep_copy(self->clients), *sessions = get_sessions(self), *session, *client;
+    size_t i, j;
+    json_array_foreach(sessions, i, session)
+    {
+        json_array_foreach(clients, j, client)
+        {
+            if (json_equal(json_object_get(session, "client"), json_object_get(client, "name")))
+                json_object_set_new(client, "streaming", json_true());
+        }
+    }
+    json_decref(sessions);
+    return clients;
 }
 
 static json_t *get_status(void *ctx)
@@ -93,7 +106,7 @@ static json_t *get_status(void *ctx)
         "encoders", "name", "nvenc", "codec", "h264", "hardware", 1, "usable", 0, "reason",
         "no NVIDIA driver found (libcuda.so.1 is missing)", "name", "vaapi", "codec", "h264", "hardware", 1, "usable",
         0, "reason", "no render node in /dev/dri", "name", "x264", "codec", "h264", "hardware", 0, "usable", 1,
-        "reason", "", "sessions", make_sessions(self), "discovery", "announced on the local network", "counters",
+        "reason", "", "sessions", get_sessions(self), "discovery", "announced on the local network", "counters",
         "connections_refused", 0, "bad_requests", 2, "frames_dropped", 3, "pairing_closed", self->pairing_closed);
     json_object_update(status, self->told);
     return status;

@@ -24,7 +24,8 @@ class WebHost:
     def __init__(self, program, password=PASSWORD, old=False):
         self.port = free_port()
         command = [program] + (["-o"] if old else []) + [str(self.port)] + ([password] if password else [])
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8",
+                                        bufsize=1)
         self.lines = queue.Queue()
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
@@ -40,10 +41,10 @@ class WebHost:
 
     def tell_status(self, **members):
         """Its status has these members from now on."""
-        self.tell("status " + json.dumps(members))
+        self.tell("status " + json.dumps(members, ensure_ascii=False))
 
     def tell_log(self, text):
-        self.tell("log " + json.dumps(text))
+        self.tell("log " + json.dumps(text, ensure_ascii=False))
 
     def expect(self, line):
         """The next line it tells must be this one."""

@@ -49,8 +49,8 @@ function sinceStart(display, mode) {
   if (display.reconnects) parts.push("opened again " + times(display.reconnects));
   if (mode.refusals || mode.reverts) {
     if (mode.switches) parts.push("mode switched " + times(mode.switches));
-    if (mode.refusals) parts.push("refused " + times(mode.refusals));
-    if (mode.reverts) parts.push("put back " + times(mode.reverts));
+    if (mode.refusals) parts.push("mode refused " + times(mode.refusals));
+    if (mode.reverts) parts.push("mode put back for want of a picture " + times(mode.reverts));
   }
   return parts.join(", ");
 }
@@ -113,7 +113,7 @@ function renderDisplay(status) {
   badge($("display-badge"), display.capturing ? "desktop" : display.sentence ? "status picture" : "",
     display.capturing ? "on" : "warn");
   facts($("display-facts"), [
-    ["Source", display.source || "none"],
+    ["Source", display.source || (display.sentence ? "none" : "opened when somebody streams")],
     ["Size", sizeText(display)],
     ["Mode", display.mode && (display.capturing || mode.state !== "as found") ? how : ""],
     ["Awake", awakeText(display, status.inhibit)],
@@ -272,8 +272,9 @@ function renderHealth(stages) {
 
 function healthFact(stages) {
   if (!stages || !stages.length) return "";
-  const troubled = stages.filter((stage) => stage.hangs || stage.state === "hung");
-  return troubled.length ? troubled.map((stage) => stageText(stage, true)).join(" ") : "all stages run well";
+  const troubled = stages.filter((stage) => stage.hangs || stage.state === "hung").map((stage) => stage.name + " "
+    + (stage.state === "hung" ? "hangs" : "hung " + times(stage.hangs) + (stage.last_ms ? ", last " + ago(stage.last_ms) : "")));
+  return troubled.length ? troubled.join("; ") : "all stages run well";
 }
 
 /* --- all of it --- */
