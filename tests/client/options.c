@@ -17,7 +17,8 @@ static const char usage[] =
     "  --encrypt-video --plain-rtsp --launch --resume --sdp LINES --seconds S --frames N\n"
     "  --record FILE --index FILE --decode --timecodes --cell PX --ppm-last FILE --ppm-every N DIR\n"
     "  --loss PERCENT --burst N --loss-per-block N|m|m+1 --every N --reorder N --duplicate PERCENT --seed N\n"
-    "  --quit --die --silent --no-video-ping --send-idr-every S --invalidate\n";
+    "  --quit --die --silent --no-video-ping --send-idr-every S --invalidate\n"
+    "  Prints STREAMING and the ms since the launch with the first picture; leaves politely at SIGINT.\n";
 
 void options_usage(void)
 {

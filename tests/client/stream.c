@@ -11,9 +11,11 @@
 #include "tests/client/report.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 enum {
@@ -60,7 +62,7 @@ static void on_frame(void *ctx, const struct depacketise_frame *frame)
     if (!self->report.first_picture_ns) {
         self->report.first_picture_ns = frame->last_ns;
         self->end_ns = frame->last_ns + (int64_t)(self->options->seconds * 1e9);
-        puts("STREAMING");
+        printf("STREAMING %.1f\n", (double)(frame->last_ns - self->report.launch_ns) / 1e6);
         fflush(stdout);
     }
 }
@@ -278,15 +280,28 @@ static bool wants_more(struct session *self, int64_t now_ns)
     return now_ns < self->end_ns && !(options->frames && delivered >= (uint64_t)options->frames);
 }
 
+/* Readable once somebody wants us to leave now, politely. -1: none to be had. */
+static int interrupt_fd(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    return sigprocmask(SIG_BLOCK, &set, NULL) ? -1 : signalfd(-1, &set, SFD_CLOEXEC);
+}
+
 static void receive(struct session *self)
 {
     int64_t now_ns = clock_now_ns();
+    int interrupt = interrupt_fd();
     self->end_ns = now_ns + NO_VIDEO_NS;
     while (wants_more(self, now_ns)) {
-        struct pollfd wait[3] = {{.fd = receiver_fd(self->video), .events = POLLIN},
+        struct pollfd wait[4] = {{.fd = receiver_fd(self->video), .events = POLLIN},
                                  {.fd = receiver_fd(self->audio), .events = POLLIN},
-                                 {.fd = self->options->silent ? -1 : control_fd(self->control), .events = POLLIN}};
-        poll(wait, 3, 5);
+                                 {.fd = self->options->silent ? -1 : control_fd(self->control), .events = POLLIN},
+                                 {.fd = interrupt, .events = POLLIN}};
+        poll(wait, 4, 5);
+        if (wait[3].revents)
+            break;
         receiver_drain(self->video);
         receiver_drain(self->audio);
         now_ns = clock_now_ns();
@@ -297,6 +312,8 @@ static void receive(struct session *self)
             break;
         }
     }
+    if (interrupt >= 0)
+        close(interrupt);
     impair_flush(self->impair, now_ns);
     self->report.end_ns = clock_now_ns();
 }

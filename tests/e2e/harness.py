@@ -30,6 +30,9 @@ START_LIMIT_S = 30
 RUN_LIMIT_S = 180
 TCP_OFFSETS = {"https": -5, "http": 0, "page": 1, "rtsp": 21}
 UDP_OFFSETS = {"video": 9, "control": 10, "audio": 11}
+# What es_client counts that no host may ever cause.
+FAULTS = ("malformed", "refused_packets", "datagrams_broken", "datagrams_cut", "iv_not_rising", "idr_unmarked",
+          "idr_unrecognised", "control_broken")
 
 
 def wait_for(condition, limit_s, what):
@@ -455,8 +458,7 @@ class TestCase(unittest.TestCase):
     def assert_clean(self, report):
         """A stream without a fault of the host's making."""
         self.assertEqual(report["exit"], 0, report["error"])
-        for field in ("malformed", "refused_packets", "datagrams_broken", "datagrams_cut", "iv_not_rising",
-                      "idr_unmarked", "idr_unrecognised", "control_broken"):
+        for field in FAULTS:
             self.assertEqual(report[field], 0, (field, report["malformed_reason"]))
         self.assertEqual(report["decoded"]["errors"], 0)
 

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the soak does things to: a desktop that dies and comes back, clients with networks of their own, and an
+observer of the host that never stops asking.
+
+Works inside `unshare --net --pid --mount-proc` as root (soak.py goes there by itself): whatever happens to the soak,
+the kernel ends all it started, and rules and interfaces are gone with the namespace.
+"""
+import collections
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+from harness import RUN_LIMIT_S, START_LIMIT_S, Client, Display, Page, Scene, end_process, wait_for
+
+RULES = "table ip es { set cut { type ipv4_addr; }; chain in { type filter hook input priority 0; ip saddr @cut drop; }; }"
+DEAF = "table ip es { chain in { type filter hook input priority 0; drop; }; }"
+XORG_CONFIG = """
+Section "ServerFlags"
+  Option "AutoAddDevices" "false"
+  Option "AutoEnableDevices" "false"
+  Option "DontVTSwitch" "true"
+  Option "AllowMouseOpenFail" "true"
+EndSection
+Section "Device"
+  Identifier "card"
+  Driver "dummy"
+  VideoRam 64000
+EndSection
+Section "Monitor"
+  Identifier "monitor"
+  HorizSync 5.0-1000.0
+  VertRefresh 5.0-300.0
+EndSection
+Section "Screen"
+  Identifier "screen"
+  Device "card"
+  Monitor "monitor"
+  DefaultDepth 24
+  SubSection "Display"
+    Depth 24
+    Virtual 1920 1080
+    Modes "1280x720" "1920x1080" "1024x768" "800x600"
+  EndSubSection
+EndSection
+"""
+
+
+def run(*words, text=None):
+    subprocess.run(words, check=True, timeout=30, input=text, text=True, stdout=subprocess.DEVNULL)
+
+
+class Desktop(Display):
+    """Xorg with the dummy driver, which can switch modes, else Xvfb; something moves on it. `hold` is taken by whoever
+    disturbs it."""
+    modes = ("1920x1080", "1024x768", "800x600")
+
+    def __init__(self, folder):
+        self.folder, self.hold, self.painter = folder, threading.Lock(), None
+        self.switches_modes = bool(shutil.which("Xorg") and shutil.which("xrandr"))
+        self.starts = 0
+        super().__init__(1280, 720)
+
+    def start(self):
+        # Lock files hold process ids of this namespace, which mean nothing outside: keep away from others' numbers.
+        if self.number is None:
+            self.number = next(n for n in iter(lambda: random.randrange(200, 900), None)
+                               if not os.path.exists(f"/tmp/.X{n}-lock"))
+        if self.switches_modes:
+            self.start_xorg()
+        else:
+            super().start()
+        self.starts += 1
+        self.painter = Scene(self, "type", seconds=86400)
+
+    def start_xorg(self):
+        path = os.path.join(self.folder, "xorg.conf")
+        with open(path, "w", encoding="ascii") as file:
+            file.write(XORG_CONFIG)
+        self.process = subprocess.Popen(
+            ["Xorg", self.name, "-config", path, "-logfile", os.path.join(self.folder, "xorg.log"), "-noreset",
+             "-nolisten", "tcp", "-novtswitch"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for(self.answers, START_LIMIT_S, "Xorg")
+
+    def kill(self):
+        super().kill()
+        self.painter.stop()
+
+    def stop(self):
+        self.painter.stop()
+        super().stop()
+
+    def xrandr(self, *words):
+        return subprocess.run(["xrandr", *words], env={**os.environ, "DISPLAY": self.name}, check=True, timeout=20,
+                              capture_output=True, text=True).stdout
+
+    def mode(self):
+        """The output's present one, "1280x720"; "" where modes cannot be switched."""
+        if not self.switches_modes:
+            return ""
+        return re.search(r" connected (?:primary )?(\d+x\d+)\+", self.xrandr()).group(1)
+
+    def set_mode(self, mode):
+        output = next(line.split()[0] for line in self.xrandr().splitlines() if " connected" in line)
+        self.xrandr("--output", output, "--mode", mode)
+
+
+class Place(Client):
+    """A paired client in a network namespace of its own, on a wire that can be cut."""
+
+    def __init__(self, host, number):
+        super().__init__(host)
+        self.near, self.address = f"10.77.{number}.1", f"10.77.{number}.2"
+        self.holder = subprocess.Popen(["unshare", "-n", "sleep", "infinity"])
+        self.visits = []  # in the foreground
+        here = os.readlink("/proc/self/ns/net")
+        wait_for(lambda: os.readlink(f"/proc/{self.holder.pid}/ns/net") != here, 10, "a network namespace")
+        run("ip", "-batch", "-", text=f"link add v{number} type veth peer name eth0 netns {self.holder.pid}\n"
+            f"addr add {self.near}/30 dev v{number}\nlink set v{number} up\n")
+        run(*self.inside("ip", "-batch", "-"),
+            text=f"addr add {self.address}/30 dev eth0\nlink set eth0 up\nlink set lo up\n")
+
+    def inside(self, *words):
+        return ["nsenter", f"--net=/proc/{self.holder.pid}/ns/net", *words]
+
+    def command(self, command, *options):
+        return self.inside(*super().command(command, "--host", self.near, *options))
+
+    def cut(self):
+        """Silently, both ways: a rule for what is sent would tell the sender."""
+        run("nft", f"add element ip es cut {{ {self.address} }}")
+        run(*self.inside("nft", DEAF))
+
+    def mend(self):
+        """Also right when nothing is cut."""
+        run("nft", f"add element ip es cut {{ {self.address} }}; delete element ip es cut {{ {self.address} }}")
+        run(*self.inside("nft", "add table ip es; delete table ip es"))
+
+    def stop(self):
+        end_process(self.holder, signal.SIGKILL)
+        self.forget()
+
+
+class Watch(threading.Thread):
+    """Asks the host for its status without a pause longer than `period_s`, and knows how long it took to answer."""
+    period_s = 0.25
+
+    def __init__(self, host):
+        super().__init__(daemon=True)
+        self.host, self.page = host, Page(host)
+        self.status, self.worst_s, self.asked, self.error = {}, 0, 0, None
+        self.news, self.ending = threading.Condition(), threading.Event()
+        self.start()
+
+    def ask(self):
+        begin = time.monotonic()
+        assert self.host.get_http("/serverinfo").status == 200
+        status = self.page.call("GET", "status")
+        with self.news:
+            self.worst_s = max(self.worst_s, time.monotonic() - begin)
+            self.asked += 1
+            self.status = status
+            self.news.notify_all()
+        return status
+
+    def run(self):
+        while not self.ending.wait(self.period_s):
+            try:
+                self.ask()
+            except Exception as error:  # pylint: disable=broad-except
+                if not self.error:
+                    self.error = f"the host does not answer: {error!r}"
+                with self.news:
+                    self.news.notify_all()
+
+    def stop(self):
+        self.ending.set()
+        self.join(RUN_LIMIT_S)
+
+    def wait(self, condition, limit_s, what):
+        """Until condition(status) is true; the seconds it took."""
+        begin = time.monotonic()
+        with self.news:
+            if not self.news.wait_for(lambda: self.error or (self.status and condition(self.status)), limit_s):
+                raise AssertionError(f"waited {limit_s:.0f} s in vain for {what}")
+        if self.error:
+            raise AssertionError(self.error)
+        return time.monotonic() - begin
+
+
+def ids_of(status, address):
+    return {s["id"] for s in status["sessions"] if s["address"].rsplit(":", 1)[0] == address}
+
+
+class Holdings:
+    """What a process holds: counted things with names, so that a difference says what it is."""
+
+    def __init__(self, pid):
+        self.fds, self.threads = collections.Counter(), collections.Counter()
+        for entry in os.listdir(f"/proc/{pid}/fd"):
+            try:
+                self.fds[re.sub(r"\[\d+\]", "", os.readlink(f"/proc/{pid}/fd/{entry}"))] += 1
+            except FileNotFoundError:
+                pass
+        for entry in os.listdir(f"/proc/{pid}/task"):
+            try:
+                with open(f"/proc/{pid}/task/{entry}/comm", encoding="utf-8") as file:
+                    self.threads[file.read().strip()] += 1
+            except FileNotFoundError:
+                pass
+        self.children, self.zombies = children_of(pid)
+
+    def counts(self):
+        return {"fds": sum(self.fds.values()), "threads": sum(self.threads.values()), "children": self.children,
+                "zombies": self.zombies}
+
+    def differences(self, before):
+        """Sentences; empty when the same is held."""
+        found = []
+        for what, now, then in (("descriptors", self.fds, before.fds), ("threads", self.threads, before.threads)):
+            if sum(now.values()) != sum(then.values()):
+                found.append(f"{what}: {sum(then.values())} before, {sum(now.values())} now; "
+                             f"more: {dict(now - then)}, fewer: {dict(then - now)}")
+        if self.children != before.children:
+            found.append(f"child processes: {before.children} before, {self.children} now")
+        if self.zombies:
+            found.append(f"{self.zombies} zombies")
+        return found
+
+
+def children_of(pid):
+    """(living, zombies)"""
+    states = []
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{entry}/stat", encoding="utf-8", errors="replace") as file:
+                fields = file.read().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid:
+            states.append(fields[0])
+    return len(states) - states.count("Z"), states.count("Z")
