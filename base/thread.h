@@ -37,6 +37,9 @@ bool cond_wait_until(struct cond *self, struct mutex *lock, int64_t until_ns);
  */
 bool thread_start(struct thread *self, const char *name, void (*run)(void *arg), void *arg);
 void thread_join(struct thread *self); /* fine when never started */
+/* Instead of join, for a thread that hangs in somebody else's code: it goes on at ordinary priority, and what it uses
+ * must outlive it. */
+void thread_abandon(struct thread *self);
 
 enum thread_priority {
     THREAD_PRIORITY_LOW,      /* workers: gives way to everything */

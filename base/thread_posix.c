@@ -125,6 +125,16 @@ void thread_join(struct thread *self)
     self->running = false;
 }
 
+void thread_abandon(struct thread *self)
+{
+    if (!self->running)
+        return;
+    const struct sched_param ordinary = {0};
+    pthread_setschedparam(self->os, SCHED_OTHER, &ordinary); /* it may be spinning, and block a core otherwise */
+    must(pthread_detach(self->os));
+    self->running = false;
+}
+
 static bool set_nice(int value)
 {
     return setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), value) == 0; /* per thread on Linux */

@@ -52,12 +52,13 @@ void stream_report_arrival(struct stream *self);
 void stream_set_rate(struct stream *self, int fps_x100);
 
 enum stream_stage { STREAM_ENCODE, STREAM_SEND, STREAM_STAGES };
-/* Busy while the stage works at a picture (pacing is work); of the stage's present thread. STREAM_SEND: NULL before
- * stream_start. Main thread. */
+/* Busy while the stage works at a picture (waiting for the pacer is not work); of the stage's present thread, always
+ * the same pointer. An encoder has 3 s more to be made. STREAM_SEND: NULL before stream_start. Main thread. */
 const struct heartbeat *stream_heartbeat(const struct stream *self, enum stream_stage stage);
 /* Main thread. The stage hangs: its thread is left behind (it frees what it holds if it ever returns) and a new one
  * goes on, with an IDR; frame numbers, sequence numbers and IVs continue and never repeat. An encoder that hung is not
- * used again while there is another. False: that did not work, the session must end. */
+ * used again while there is another. A thread that is out of the encoder, or of the kernel, by now is let go on.
+ * False: that did not work, the session must end. */
 bool stream_replace(struct stream *self, enum stream_stage stage);
 
 struct stream_report {

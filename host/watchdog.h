@@ -25,6 +25,9 @@ bool watchdog_add(struct watchdog *self, const char *name, const struct heartbea
                   void (*hung)(void *ctx, int64_t age_ns), void *ctx);
 void watchdog_remove(struct watchdog *self, const struct heartbeat *heartbeat);
 
+/* What the timer does; for tests, whose time is their own. */
+void watchdog_look(struct watchdog *self, int64_t now_ns);
+
 /* False: a stage has been hung for WATCHDOG_DEAD_MS: the process is not worth keeping. */
 bool watchdog_all_well(const struct watchdog *self);
 /* [{name, state: "fine"|"hung", hangs, last_ms}] by kind of stage (the first word of the name); hangs also of stages

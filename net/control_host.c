@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/heartbeat.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "protocol/control.h"
@@ -71,6 +72,7 @@ struct session {
 
 struct control_host {
     struct thread thread;
+    struct heartbeat heartbeat;
     ENetHost *enet; /* control thread only, as is the next */
     uint8_t plain[CONTROL_PACKET_MAX];
     int wake_fd;
@@ -460,9 +462,11 @@ static void run(void *arg)
     for (;;) {
         size_t session_count = snapshot(self, sessions);
         int64_t now_ns = clock_now_ns();
+        heartbeat_begin(&self->heartbeat, now_ns);
         for (size_t i = 0; i < session_count; i++)
             session_work(self, sessions[i], now_ns);
         service(self);
+        heartbeat_end(&self->heartbeat);
         if (is_stopping(self) && snapshot(self, sessions) == 0)
             break;
         wait_for_work(self);
@@ -545,6 +549,11 @@ void control_host_destroy(struct control_host *self)
 uint16_t control_host_port(const struct control_host *self)
 {
     return self->port;
+}
+
+const struct heartbeat *control_host_heartbeat(const struct control_host *self)
+{
+    return &self->heartbeat;
 }
 
 /* Under the lock. A free place, or -1: none, or the connect data is taken. */

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 struct control_host;
+struct heartbeat; /* base/heartbeat.h */
 
 enum control_end {
     CONTROL_END_PEER,    /* the client disconnected */
@@ -37,6 +38,9 @@ control_host_create(const struct address *bind); /* starts the thread; NULL: log
 /* Connected sessions get a graceful termination, all get `ended`; takes up to 2 s. NULL is fine. */
 void control_host_destroy(struct control_host *self);
 uint16_t control_host_port(const struct control_host *self); /* the real one when port 0 was asked for */
+
+/* Busy during each round of work of the control thread, callbacks included. */
+const struct heartbeat *control_host_heartbeat(const struct control_host *self);
 
 /* Any thread. A session is known by the returned id (never 0) until `ended`; 0: too many or repeated connect data. */
 uint32_t control_host_add(struct control_host *self, const struct control_session_config *config);

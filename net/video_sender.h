@@ -14,6 +14,7 @@
 
 struct udp_socket; /* net/udp.h */
 struct gso_policy; /* net/gso.h */
+struct heartbeat;  /* base/heartbeat.h */
 struct video_sender;
 
 struct video_sender_config {
@@ -32,7 +33,10 @@ struct video_sender_config {
 
 struct video_sender *
 video_sender_create(const struct video_sender_config *config); /* starts the thread; NULL: logged */
-void video_sender_destroy(struct video_sender *self);          /* stops and joins; NULL is fine */
+/* Ends the thread: parts are no longer read nor taken. A thread that hangs in the kernel is left behind after 3 s, as
+ * by replace; the socket must outlive it. */
+void video_sender_stop(struct video_sender *self);
+void video_sender_destroy(struct video_sender *self); /* stops; NULL is fine */
 
 /* Encode thread: wait until the last part's bytes are no longer needed (they are copied into packets). False:
  * `until_ns` passed, or video_sender_wake() was called. */
@@ -40,6 +44,15 @@ bool video_sender_wait_free(struct video_sender *self, int64_t until_ns);
 void video_sender_wake(struct video_sender *self); /* any thread */
 /* Encode thread, only after wait_free: gives the part; its bytes are read until wait_free is true again. */
 void video_sender_submit(struct video_sender *self, const struct au_part *part);
+
+/* Busy while it works at a part; a wait for the pacer is not work. */
+const struct heartbeat *video_sender_heartbeat(const struct video_sender *self);
+/*
+ * One caller: the thread hangs. If that is in the kernel, it is left behind, and a new one goes on with numbers that it
+ * has not used; what was left of its frame and the part that waited are lost: ask for an IDR. Counted in `replaced`.
+ * When it is out of the kernel meanwhile, nothing happens. False: no new thread, or too many hang.
+ */
+bool video_sender_replace(struct video_sender *self);
 
 /* Any thread: the peer's port changed (same address). */
 void video_sender_set_port(struct video_sender *self, uint16_t port);
@@ -53,6 +66,7 @@ void video_sender_report_arrival(struct video_sender *self);
 struct video_sender_counters {
     uint64_t frames, packets, parity_packets, bytes, send_errors;
     uint64_t too_large;    /* access units that did not fit 4 blocks: not sent, an IDR is needed */
+    uint64_t replaced;     /* threads left behind */
     uint32_t newest_frame; /* frameIndex last sent, 0: none */
     bool gso;              /* in use now */
 };
