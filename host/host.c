@@ -30,13 +30,6 @@ static struct address bind_address(const struct host *self, int offset)
     return address;
 }
 
-static void on_changed(void *ctx)
-{
-    struct host *self = ctx;
-    if (self->web)
-        web_notify(self->web);
-}
-
 /* --- before the stages: on a worker --- */
 
 static bool load_or_make(struct host *self, enum identity_kind kind, const struct identity_names *names,
@@ -109,16 +102,40 @@ static void stop_identity(struct host *self)
     crypto_key_destroy(self->key);
 }
 
+static bool start_supervision(struct host *self)
+{
+    self->service = service_create(self->loop);
+    self->watchdog = watchdog_create(self->loop);
+    return self->service && self->watchdog;
+}
+
+static void stop_supervision(struct host *self)
+{
+    watchdog_destroy(self->watchdog);
+    service_destroy(self->service);
+}
+
 static bool start_display(struct host *self)
 {
-    const struct display_config config = {.name = self->config->display, .output = self->config->output};
+    const struct display_config config = {
+        .name = self->config->display,
+        .output = self->config->output,
+        .left_note = state_mode_note(self->state),
+        .note = host_keep_note,
+        .ctx = self,
+    };
     self->display = display_create(&config);
-    return self->display != NULL;
+    return self->display &&
+           watchdog_add(self->watchdog, "capture", display_heartbeat(self->display), host_capture_hung, self);
 }
 
 static void stop_display(struct host *self)
 {
-    display_destroy(self->display);
+    if (self->display)
+        watchdog_remove(self->watchdog, display_heartbeat(self->display));
+    display_destroy(self->display); /* puts the mode back, and wants the note forgotten */
+    self->display = NULL;
+    loop_finish_work(self->loop); /* hears that */
 }
 
 static void on_video_ping(void *ctx, const uint8_t *data, size_t size, const struct address *peer,
@@ -167,7 +184,7 @@ static bool start_sessions(struct host *self)
 {
     const struct address control = bind_address(self, PORT_CONTROL);
     self->control = control_host_create(&control);
-    if (!self->control)
+    if (!self->control || !watchdog_add(self->watchdog, "control", control_host_heartbeat(self->control), NULL, NULL))
         return false;
     const struct sessions_config config = {
         .config = self->config,
@@ -178,8 +195,10 @@ static bool start_sessions(struct host *self)
         .gso = self->gso,
         .reports = self->reports,
         .report_count = self->report_count,
-        .changed = on_changed,
+        .changed = host_changed,
         .gso_off = on_gso_off,
+        .event = host_session_event,
+        .watchdog = self->watchdog,
         .ctx = self,
     };
     self->sessions = sessions_create(&config);
@@ -192,9 +211,12 @@ static void stop_sessions(struct host *self)
 {
     ping_listener_destroy(self->audio_pings);
     ping_listener_destroy(self->video_pings);
+    if (self->control)
+        watchdog_remove(self->watchdog, control_host_heartbeat(self->control));
     control_host_destroy(self->control); /* the sessions are its callbacks' ctx */
     loop_finish_work(self->loop);        /* what it posted to them */
     sessions_destroy(self->sessions);
+    self->sessions = NULL;
 }
 
 static bool start_gamestream(struct host *self)
@@ -209,7 +231,7 @@ static bool start_gamestream(struct host *self)
         .certificate_pem = self->identity.certificate_pem,
         .hostname = self->hostname,
         .codecs = offered_codecs(self),
-        .changed = on_changed,
+        .changed = host_changed,
         .ctx = self,
     };
     self->gamestream = gamestream_create(&config);
@@ -330,6 +352,22 @@ static void stop_discovery(struct host *self)
     discovery_stop(self->discovery);
 }
 
+/* Every port answers: the service manager may know, and hears of us from now on. */
+static bool start_notices(struct host *self)
+{
+    int64_t interval_ns = service_watch_interval_ns(self->service);
+    if (interval_ns)
+        self->alive_timer = loop_timer_create(self->loop, interval_ns, true, host_say_alive, self);
+    service_ready(self->service, "streaming to paired clients");
+    return true;
+}
+
+static void stop_notices(struct host *self)
+{
+    service_stopping(self->service);
+    loop_timer_destroy(self->alive_timer);
+}
+
 struct stage {
     const char *name;
     bool (*start)(struct host *self);
@@ -338,6 +376,7 @@ struct stage {
 
 static const struct stage stages[] = {
     {"identity", start_identity, stop_identity},
+    {"supervision", start_supervision, stop_supervision},
     {"display", start_display, stop_display},
     {"sockets", start_sockets, stop_sockets},
     {"sessions", start_sessions, stop_sessions},
@@ -347,6 +386,7 @@ static const struct stage stages[] = {
     {"page", start_web, stop_web},
     {"commands", start_local_socket, stop_local_socket},
     {"discovery", start_discovery, stop_discovery},
+    {"notices", start_notices, stop_notices},
 };
 enum { STAGE_COUNT = sizeof(stages) / sizeof(stages[0]) };
 
@@ -493,6 +533,8 @@ int host_run(const struct config *config, const char *sysroot)
     if (self.loop)
         loop_finish_work(self.loop); /* the work's `done` needs what the stages made */
     stop_stages(&self);
+    if (self.state && self.prepared)
+        state_save_now(self.state); /* what the stages put right at their end; no worker is left to write it */
     loop_timer_destroy(self.stop_timer);
     for (int i = 0; i < 3; i++) {
         if (self.signals[i])

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "host/host_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,22 +90,54 @@ static json_t *make_counters(const struct host *self)
     json_decref(rest);
     gamestream_counters(self->gamestream, counters);
     sessions_counters(self->sessions, counters);
+    watchdog_counters(self->watchdog, counters);
     return counters;
+}
+
+static json_t *mode_json(const struct display_mode_status *mode)
+{
+    static const char *const states[] = {
+        [DISPLAY_MODE_AS_FOUND] = "as found", [DISPLAY_MODE_PENDING] = "pending",   [DISPLAY_MODE_APPLIED] = "applied",
+        [DISPLAY_MODE_REFUSED] = "refused",   [DISPLAY_MODE_REVERTED] = "reverted",
+    };
+    char wished[48] = "";
+    if (mode->width)
+        snprintf(wished, sizeof(wished), "%dx%d@%d", mode->width, mode->height, (mode->fps_x100 + 50) / 100);
+    return json_pack("{ss ss ss sI sI sI}", "state", states[mode->state], "wished", wished, "sentence", mode->sentence,
+                     "switches", (json_int_t)mode->switches, "refusals", (json_int_t)mode->refusals, "reverts",
+                     (json_int_t)mode->reverts);
+}
+
+static json_t *display_json(const struct host *self)
+{
+    struct display_status status;
+    display_get_status(self->display, &status);
+    json_t *candidates = json_array();
+    for (int i = 0; i < status.candidate_count; i++) {
+        const struct display_candidate *candidate = &status.candidates[i];
+        json_array_append_new(candidates, json_pack("{ss ss sb}", "name", candidate->name, "reason", candidate->reason,
+                                                    "chosen", candidate->chosen));
+    }
+    return json_pack("{sb ss si si ss sI sI so so sb}", "capturing", status.capturing, "source", status.source, "width",
+                     status.width, "height", status.height, "sentence", status.sentence, "reconnects",
+                     (json_int_t)status.reconnects, "aborts", (json_int_t)status.aborts, "mode",
+                     mode_json(&status.mode), "candidates", candidates, "awake", status.mode.awake);
 }
 
 static json_t *make_status(void *ctx)
 {
     struct host *self = ctx;
-    struct display_status display;
-    display_get_status(self->display, &display);
-    json_t *shown = json_pack("{sb ss si si ss}", "capturing", display.capturing, "source", display.source, "width",
-                              display.width, "height", display.height, "sentence", display.sentence);
-    return json_pack("{ss ss ss si ss so so so ss so sb}", "host", self->hostname, "version", EARTHSHINE_VERSION,
-                     "uniqueid", state_uniqueid(self->state), "base_port", self->config->port, "certificate",
-                     self->fingerprint, "display", shown, "encoders", list_encoders(self), "sessions",
-                     sessions_to_json(self->sessions), "discovery",
-                     self->discovery ? "announced by mDNS as soon as Avahi runs" : "not announced", "counters",
-                     make_counters(self), "pairing_closed", pairing_is_closed(gamestream_pairing(self->gamestream)));
+    json_t *status = json_pack(
+        "{ss ss ss si ss so so so ss so sb}", "host", self->hostname, "version", EARTHSHINE_VERSION, "uniqueid",
+        state_uniqueid(self->state), "base_port", self->config->port, "certificate", self->fingerprint, "display",
+        display_json(self), "encoders", list_encoders(self), "sessions", sessions_to_json(self->sessions), "discovery",
+        self->discovery ? "announced by mDNS as soon as Avahi runs" : "not announced", "counters", make_counters(self),
+        "pairing_closed", pairing_is_closed(gamestream_pairing(self->gamestream)));
+    json_t *more =
+        json_pack("{so ss}", "stages", watchdog_to_json(self->watchdog), "inhibit", service_awake_text(self->service));
+    json_object_update(status, more);
+    json_decref(more);
+    return status;
 }
 
 static enum web_result give_pin(void *ctx, const char *id, const char *pin, const char *name)

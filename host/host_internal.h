@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What host.c (start, stop) and host_backend.c (page and commands) share. Main thread, but for host_prepare(). */
+/* What host.c (start, stop), host_wiring.c (who tells whom) and host_backend.c (page and commands) share. Main thread.
+ */
 #pragma once
 
 #include "capture/display.h"
@@ -9,7 +10,9 @@
 #include "host/gamestream.h"
 #include "host/identity.h"
 #include "host/saver.h"
+#include "host/service.h"
 #include "host/sessions.h"
+#include "host/watchdog.h"
 #include "net/control_host.h"
 #include "net/discovery.h"
 #include "net/gso.h"
@@ -37,6 +40,9 @@ struct host {
     int report_count;
     bool prepared;
 
+    struct service *service;
+    struct watchdog *watchdog;
+    struct loop_timer *alive_timer;
     struct display *display;
     struct gso_policy *gso;
     struct udp_socket *video_socket, *audio_socket;
@@ -58,6 +64,13 @@ struct host {
     struct loop_timer *stop_timer;
     bool stopping;
 };
+
+/* Callbacks of the parts, in host_wiring.c; `ctx` is the struct host. */
+void host_changed(void *ctx);
+void host_keep_note(void *ctx, const char *note); /* any thread */
+void host_session_event(void *ctx, const struct sessions_event *event);
+void host_capture_hung(void *ctx, int64_t age_ns);
+void host_say_alive(void *ctx);
 
 /* What the page and the command line may ask for. */
 void host_fill_backend(struct host *self);
