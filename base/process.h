@@ -10,3 +10,5 @@ void process_return_freed_memory(void);
 
 /* The process is killed if it still runs after that time. */
 void process_end_within(unsigned seconds);
+
+int process_cores(void); /* that are online; at least 1 */

@@ -32,3 +32,9 @@ void process_end_within(unsigned seconds)
 {
     alarm(seconds); /* SIGALRM is not caught */
 }
+
+int process_cores(void)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return cores > 1 ? (int)cores : 1;
+}

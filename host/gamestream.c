@@ -303,8 +303,8 @@ static void reply_launch_result(struct gamestream *self, struct http_exchange *e
         int status;
         const char *message;
     } errors[] = {
-        [SESSIONS_BUSY] = {400, "Another device is streaming from this host. End its stream first, there or on the "
-                                "host's page"},
+        [SESSIONS_FULL] = {400, "16 devices stream from this host already, and more are not possible. End a stream "
+                                "first, on its device or on the host's page"},
         [SESSIONS_NOT_RUNNING] = {503, "No running app to resume"},
         [SESSIONS_NO_ENCODER] = {503, "This host has no working video encoder. Its page tells why"},
         [SESSIONS_REPEATED_KEY] = {400, "The session key was used before. Please try again"},

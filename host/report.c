@@ -6,6 +6,18 @@
 
 #include <stdio.h>
 
+/* A second of moving picture counts half. A few repeats of a still picture tell nothing of what a moving one costs. */
+static void smooth_encode_ns(struct report *self, const struct stream_report *before)
+{
+    enum { FIRST_MIN = 10, WEIGHT_OF_THE_PAST = 60 };
+    uint64_t encodes = self->now.pictures + self->now.repeats - before->pictures - before->repeats;
+    if (!encodes || (!self->encode_ns && encodes < FIRST_MIN))
+        return;
+    double each_ns = (double)(self->now.encode_ns - before->encode_ns) / (double)encodes;
+    double share = self->encode_ns ? (double)encodes / (double)(encodes + WEIGHT_OF_THE_PAST) : 1;
+    self->encode_ns += (int64_t)((each_ns - (double)self->encode_ns) * share);
+}
+
 void report_update(struct report *self, struct stream *stream, uint64_t lost_packets, int64_t now_ns)
 {
     struct report before = *self;
@@ -15,6 +27,7 @@ void report_update(struct report *self, struct stream *stream, uint64_t lost_pac
     self->lost_packets = lost_packets;
     if (!before.taken_ns)
         return; /* the first one has no second to compare with */
+    smooth_encode_ns(self, &before.now);
     double seconds = (double)(now_ns - before.taken_ns) / 1e9;
     uint64_t packets = self->now.sender.packets - before.now.sender.packets;
     self->fps = (double)(self->now.sender.frames - before.now.sender.frames) / seconds;

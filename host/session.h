@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * session: one launch of one client, from the /launch reply to the end of its stream. Used by sessions.c and
+ * session: one launch of one client, from the /launch reply to the end of its stream. Used by sessions*.c and
  * session_rtsp.c only. Main thread, but for what is marked.
  */
 #pragma once
 
+#include "host/encode_budget.h"
 #include "host/report.h"
 #include "host/sessions.h"
 #include "host/stream.h"
@@ -23,6 +24,8 @@ struct session {
     char id[9];
     struct sessions_caller client;
     struct nvhttp_launch launch;
+    uint32_t app_id;
+    uint64_t order; /* by start; a session that replaces another one of its client inherits it */
     enum session_state state;
     int64_t created_ns, expires_ns; /* PENDING and STARTING end at expires_ns */
     int64_t running_wall_ms;
@@ -42,7 +45,12 @@ struct session {
     struct stream *dying_stream; /* on its way to a worker */
     bool dying_queued;
     struct report report;
-    const char *end_reason; /* for the log */
+    bool first_picture_sent;
+    bool software; /* the encoder it begins with runs on our cores */
+    struct encode_budget_entry budget;
+    char rate_reason[ENCODE_BUDGET_REASON_MAX];     /* why it has fewer pictures than it wished; "": it has all */
+    const struct heartbeat *watched[STREAM_STAGES]; /* known to the watchdog; NULL: not */
+    const char *end_reason;                         /* for the log */
 
     struct mutex
         lock; /* guards the next four: main writes, the control thread reads; only calls that never block inside */
@@ -63,3 +71,14 @@ bool session_begin(struct session *self);
 /* Begin the end; the object goes when stream and control peer are gone, which may be now: do not touch it afterwards.
  * `code`: CONTROL_CODE_* of the termination message; `reason`: a constant, for the log. */
 void session_stop(struct session *self, uint32_t code, const char *reason);
+/* Something that a stopping session waited for is gone; afterwards the object may be, too. */
+void session_free_if_over(struct session *session);
+
+/* sessions_control.c: what to tell the control host; holds the key, wipe it. */
+void session_expect_control(struct session *session, struct control_session_config *ret_config);
+/* Starts the stream once both the control peer and the video ping have come. May end the session. */
+void session_maybe_run(struct session *session);
+
+/* sessions_watch.c: the watchdog looks at the stages of a running stream. */
+void session_watch(struct session *session);
+void session_unwatch(struct session *session); /* fine when it is not watched */

@@ -158,17 +158,22 @@ static size_t handle_sealed(struct sessions *self, const struct rtsp_server_mess
     return 0; /* nothing is said to who has no key */
 }
 
-/* The newest launch from this address, or the one its Session header names. */
+/* The one its Session header names, else the newest launch from this address whose dialog is not over: without a header
+ * two clients behind one address cannot be told apart. */
 static struct session *find_plain(struct sessions *self, const struct rtsp_server_message *message,
                                   const struct rtsp_request *request)
 {
+    bool is_named = rtsp_header_find(request, "Session") != NULL;
+    struct session *newest = NULL;
     for (struct session *s = self->first; s; s = s->next) {
         if (s->encrypted_rtsp || s->state == SESSION_STOPPING || !address_same_ip(&s->client.peer, message->peer))
             continue;
-        if (!rtsp_header_find(request, "Session") || rtsp_session_is(request, s->token))
+        if (is_named ? rtsp_session_is(request, s->token) : !s->announced)
             return s;
+        if (!newest)
+            newest = s;
     }
-    return NULL;
+    return is_named ? NULL : newest;
 }
 
 static size_t handle_plain(struct sessions *self, const struct rtsp_server_message *message, uint8_t *ret_reply,

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The list of sessions and of what clients run; how sessions end; pings; time. */
 #include "host/sessions.h"
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/random.h"
-#include "base/text.h"
+#include "base/process.h"
 #include "host/session.h"
 #include "host/sessions_internal.h"
 #include "protocol/control.h"
@@ -18,7 +18,7 @@ enum { TICK_MS = 250 };
 
 /* --- what clients run: per certificate, outlives the sessions --- */
 
-static struct run *find_run(const struct sessions *self, const uint8_t sha256[32])
+struct run *sessions_find_run(const struct sessions *self, const uint8_t sha256[32])
 {
     for (int i = 0; i < self->run_count; i++) {
         if (!memcmp(self->runs[i].sha256, sha256, 32))
@@ -27,30 +27,47 @@ static struct run *find_run(const struct sessions *self, const uint8_t sha256[32
     return NULL;
 }
 
-static struct run *make_run(struct sessions *self, const uint8_t sha256[32])
+/* Whom the list can do without: the oldest that neither streams nor runs anything, else the oldest that does not
+ * stream. There is one: fewer sessions live than the list is long. */
+static int find_dispensable(const struct sessions *self)
 {
-    struct run *run = find_run(self, sha256);
+    int found = 0;
+    for (int i = self->run_count - 1; i >= 0; i--) {
+        const struct run *run = &self->runs[i];
+        if (!sessions_live_of(self, run->sha256, NULL) && (!run->app_id || self->runs[found].app_id))
+            found = i;
+    }
+    return found;
+}
+
+struct run *sessions_make_run(struct sessions *self, const uint8_t sha256[32])
+{
+    struct run *run = sessions_find_run(self, sha256);
     if (run)
         return run;
-    if (self->run_count == SESSIONS_RUNS_MAX) { /* the oldest gives way */
-        memmove(&self->runs[0], &self->runs[1], (SESSIONS_RUNS_MAX - 1) * sizeof(self->runs[0]));
+    uint32_t app_left = 0;
+    if (self->run_count == SESSIONS_RUNS_MAX) {
+        int gone = find_dispensable(self);
+        app_left = self->runs[gone].app_id;
         self->run_count--;
+        memmove(&self->runs[gone], &self->runs[gone + 1], (size_t)(self->run_count - gone) * sizeof(self->runs[0]));
     }
     run = &self->runs[self->run_count++];
     *run = (struct run){0};
     memcpy(run->sha256, sha256, 32);
+    sessions_app_left(self, app_left);
     return run;
 }
 
 uint32_t sessions_running_app(const struct sessions *self, const uint8_t sha256[32])
 {
-    const struct run *run = find_run(self, sha256);
+    const struct run *run = sessions_find_run(self, sha256);
     return run ? run->app_id : 0;
 }
 
 const struct nvhttp_launch *sessions_last_launch(const struct sessions *self, const uint8_t sha256[32])
 {
-    const struct run *run = find_run(self, sha256);
+    const struct run *run = sessions_find_run(self, sha256);
     return run ? &run->launch : NULL;
 }
 
@@ -70,6 +87,23 @@ enum sdp_policy sessions_video_policy(const struct sessions *self, const struct 
 bool sessions_demand_encryption(const struct sessions *self, const struct address *peer)
 {
     return sessions_video_policy(self, peer) == SDP_POLICY_MANDATORY;
+}
+
+const struct session *sessions_live_of(const struct sessions *self, const uint8_t sha256[32], const struct session *but)
+{
+    for (const struct session *s = self->first; s; s = s->next) {
+        if (s != but && s->state != SESSION_STOPPING && !memcmp(s->client.sha256, sha256, 32))
+            return s;
+    }
+    return NULL;
+}
+
+int sessions_count_others(const struct sessions *self, const uint8_t sha256[32])
+{
+    int count = 0;
+    for (const struct session *s = self->first; s; s = s->next)
+        count += s->state != SESSION_STOPPING && memcmp(s->client.sha256, sha256, 32) != 0;
+    return count;
 }
 
 bool sessions_streaming(const struct sessions *self, const uint8_t sha256[32])
@@ -106,7 +140,7 @@ static void free_session(struct session *session)
     }
 }
 
-static void free_if_over(struct session *session)
+void session_free_if_over(struct session *session)
 {
     if (session->state == SESSION_STOPPING && !session->control_id && !session->dying_stream)
         free_session(session);
@@ -122,7 +156,7 @@ static void destroy_stream_done(void *arg)
 {
     struct session *session = arg;
     session->dying_stream = NULL;
-    free_if_over(session);
+    session_free_if_over(session);
 }
 
 /* Joining threads may take long: a worker does it. With all workers busy the next tick tries again. */
@@ -140,359 +174,46 @@ void session_stop(struct session *session, uint32_t code, const char *reason)
     log_info("session %s: ending: %s", session->id, reason);
     session->state = SESSION_STOPPING;
     session->end_reason = reason;
+    session_unwatch(session);
     mutex_lock(&session->lock);
     session->dying_stream = session->stream;
     session->stream = NULL;
     mutex_unlock(&session->lock);
+    sessions_share(session->owner);
+    sessions_tell(session, SESSIONS_EVENT_ENDED);
     bury_stream(session);
     if (session->control_id)
         control_host_end(session->owner->config.control, session->control_id, code);
-    free_if_over(session);
+    session_free_if_over(session);
 }
 
-/* --- control: callbacks on the control thread, continued on the main thread --- */
-
-static void maybe_run(struct session *session)
-{
-    if (session->state != SESSION_STARTING || !session->control_connected || !session->pinged)
-        return;
-    if (!stream_start(session->stream, &session->video_peer, &session->control_local)) {
-        session_stop(session, CONTROL_CODE_GRACEFUL, "the stream could not be started");
-        return;
-    }
-    session->state = SESSION_RUNNING;
-    session->running_wall_ms = clock_wall_ms();
-    char peer[ADDRESS_TEXT_MAX];
-    address_text(&session->video_peer, peer);
-    log_info("session %s: streaming %dx%d at %.2f fps to %s (%s)", session->id, session->announce.width,
-             session->announce.height, session->announce.fps_x100 / 100.0, session->client.name, peer);
-    session->owner->counters.started++;
-    session->owner->config.changed(session->owner->config.ctx);
-}
-
-static void connected_on_main(void *arg)
-{
-    struct session *session = arg;
-    mutex_lock(&session->lock);
-    session->control_peer = session->posted_peer;
-    session->control_local = session->posted_local;
-    mutex_unlock(&session->lock);
-    session->control_connected = true;
-    maybe_run(session);
-}
-
-static void on_connected(void *ctx, const struct address *peer, const struct address *local)
-{
-    struct session *session = ctx;
-    mutex_lock(&session->lock);
-    session->posted_peer = *peer;
-    session->posted_local = *local;
-    mutex_unlock(&session->lock);
-    loop_post(session->owner->config.loop, connected_on_main, session);
-}
-
-static void ended_on_main(void *arg)
-{
-    static const char *const reasons[] = {
-        [CONTROL_END_PEER] = "the client left",
-        [CONTROL_END_TIMEOUT] = "the client is silent",
-        [CONTROL_END_ABUSE] = "too many broken control messages",
-        [CONTROL_END_OURS] = "ended by the host",
-    };
-    struct session *session = arg;
-    mutex_lock(&session->lock);
-    enum control_end why = session->posted_end;
-    mutex_unlock(&session->lock);
-    session->control_id = 0;
-    if (session->state == SESSION_STOPPING)
-        free_if_over(session);
-    else
-        session_stop(session, CONTROL_CODE_GRACEFUL, reasons[why]);
-}
-
-static void on_ended(void *ctx, enum control_end why)
-{
-    struct session *session = ctx;
-    mutex_lock(&session->lock);
-    session->posted_end = why;
-    mutex_unlock(&session->lock);
-    loop_post(session->owner->config.loop, ended_on_main, session);
-}
-
-static void gso_off_on_main(void *arg)
-{
-    struct sessions *self = arg;
-    self->config.gso_off(self->config.ctx);
-}
-
-/* Control thread, as all down to on_message. None of these calls blocks. */
-static void report_arrival(struct session *session)
-{
-    mutex_lock(&session->lock);
-    if (session->stream)
-        stream_report_arrival(session->stream);
-    mutex_unlock(&session->lock);
-}
-
-static void report_loss(struct session *session, bool wants_idr)
-{
-    bool gso_off = false;
-    mutex_lock(&session->lock);
-    if (session->stream) {
-        gso_off = stream_report_loss(session->stream);
-        if (wants_idr || gso_off)
-            stream_request_idr(session->stream);
-    }
-    mutex_unlock(&session->lock);
-    if (gso_off)
-        loop_post(session->owner->config.loop, gso_off_on_main, session->owner);
-}
-
-static void take_fec_status(struct session *session, const struct control_fec_status *status)
-{
-    unsigned total = status->data_total + status->parity_total;
-    unsigned received = status->data_received + status->parity_received;
-    atomic_fetch_add(&session->fec_reports, 1);
-    atomic_fetch_add(&session->lost_packets, total > received ? total - received : 0);
-    if (received < status->data_total) {
-        atomic_fetch_add(&session->blocks_lost, 1);
-        report_loss(session, false); /* a request for an IDR follows by itself */
-    } else if (status->data_total > 1) {
-        report_arrival(session); /* a single packet proves nothing about those sent in batches */
-    }
-}
-
-/* No encoder of this version can forget single frames: an IDR answers. Clients repeat the message for a whole round
- * trip; what was answered already is neither a new loss nor worth another IDR. */
-static void take_invalidation(struct session *session, const struct control_invalidate *range)
-{
-    atomic_fetch_add(&session->invalidations, 1);
-    if (range->first_frame <= range->last_frame && range->last_frame <= session->invalidated_to)
-        return;
-    session->invalidated_to = range->last_frame;
-    report_loss(session, true);
-}
-
-static void on_message(void *ctx, uint16_t type, const uint8_t *payload, size_t size)
-{
-    struct session *session = ctx;
-    struct control_message message;
-    if (!control_decode(type, payload, size, &message))
-        return; /* counted by the control host */
-    switch (message.kind) {
-    case CONTROL_REQUEST_IDR:
-        if (atomic_exchange(&session->start_seen, true)) {
-            atomic_fetch_add(&session->idr_requests, 1);
-            report_loss(session, true);
-        }
-        break;
-    case CONTROL_INVALIDATE:
-        take_invalidation(session, &message.invalidate);
-        break;
-    case CONTROL_FEC_STATUS:
-        take_fec_status(session, &message.fec_status);
-        break;
-    case CONTROL_INPUT:
-        atomic_fetch_add(&session->input_messages, 1);
-        break;
-    default:
-        break;
-    }
-}
-
-static void stream_failed_on_main(void *arg)
-{
-    session_stop(arg, CONTROL_CODE_CONVERSION, "no encoder is left that works"); /* the client shows an error */
-}
-
-static void on_stream_failed(void *ctx)
-{
-    struct session *session = ctx;
-    loop_post(session->owner->config.loop, stream_failed_on_main, session);
-}
-
-/* --- the start of a session --- */
-
-static int collect_encoders(const struct sessions *self, enum encoder_codec codec,
-                            const struct encoder_report *ret_encoders[STREAM_ENCODERS_MAX])
-{
-    int count = 0;
-    for (int i = 0; i < self->config.report_count && count < STREAM_ENCODERS_MAX; i++) {
-        const struct encoder_report *report = &self->config.reports[i];
-        if (report->usable && report->codec == codec)
-            ret_encoders[count++] = report;
-    }
-    return count;
-}
-
-/* What 4 FEC blocks of at most 255 packets carry: beyond that a frame loses its share of parity. */
-static int burst_kbit(int packet_size, int fec_percent)
-{
-    int data_packets = 4 * (25500 / (100 + fec_percent));
-    return data_packets * (packet_size - 16) * 8 / 1000;
-}
-
-static struct stream *make_stream(struct session *session)
-{
-    const struct sessions *self = session->owner;
-    const struct config *config = self->config.config;
-    const struct sdp_announce *announce = &session->announce;
-    int total_kbps = announce->bitrate_kbps;
-    if (config->bitrate_max_kbps && total_kbps > config->bitrate_max_kbps)
-        total_kbps = config->bitrate_max_kbps;
-    bool seal = announce->encryption & SDP_ENCRYPT_VIDEO;
-    struct stream_config stream = {
-        .display = self->config.display,
-        .view =
-            {
-                .layout =
-                    {
-                        .width = announce->width,
-                        .height = announce->height,
-                        .colour_space = (enum frame_colour_space)announce->colour_space,
-                        .full_range = announce->full_range,
-                    },
-                .fps_x100 = announce->fps_x100,
-            },
-        .encoder =
-            {
-                .codec = (enum encoder_codec)announce->codec,
-                .bitrate_kbps = sdp_encoder_bitrate_kbps(total_kbps, config->fec_percent, announce->audio_channels,
-                                                         announce->audio_high_quality),
-                .slices = announce->slices,
-                .burst_kbit = burst_kbit(announce->packet_size, config->fec_percent),
-                .max_reference_frames = announce->max_reference_frames,
-            },
-        .sender =
-            {
-                .socket = self->config.video_socket,
-                .gso = self->config.gso,
-                .packet_size = announce->packet_size,
-                .fec_percent = config->fec_percent,
-                .min_parity = announce->min_fec_packets,
-                .key = seal ? session->launch.rikey : NULL,
-                .dscp = announce->video_qos,
-                .bitrate_kbps = total_kbps,
-            },
-        .idle_fps = config->idle_fps,
-        .failed = on_stream_failed,
-        .ctx = session,
-    };
-    stream.encoder_count = collect_encoders(self, stream.encoder.codec, stream.encoders);
-    return stream.encoder_count ? stream_create(&stream) : NULL;
-}
-
-bool session_begin(struct session *session)
-{
-    struct control_session_config control = {
-        .connect_data = session->connect_data,
-        .match_by_ip = !session->announce.session_id_v1,
-        .peer_ip = session->rtsp_peer,
-        .connected = on_connected,
-        .message = on_message,
-        .ended = on_ended,
-        .ctx = session,
-    };
-    memcpy(control.key, session->launch.rikey, sizeof(control.key));
-    struct stream *stream = make_stream(session);
-    mutex_lock(&session->lock);
-    session->stream = stream;
-    mutex_unlock(&session->lock);
-    if (stream)
-        session->control_id = control_host_add(session->owner->config.control, &control);
-    crypto_wipe(control.key, sizeof(control.key));
-    if (!session->control_id)
-        return false;
-    session->state = SESSION_STARTING;
-    session->expires_ns = clock_now_ns() + SESSION_START_TIMEOUT_S * CLOCK_SECOND_NS;
-    return true;
-}
-
-static bool make_token(char ret_token[SESSION_TOKEN_TEXT])
-{
-    uint8_t bytes[8];
-    if (!random_bytes(bytes, sizeof(bytes)))
-        return false;
-    text_hex(bytes, sizeof(bytes), ret_token);
-    return true;
-}
-
-static struct session *make_session(struct sessions *self, const struct sessions_caller *caller,
-                                    const struct nvhttp_launch *launch, bool encrypted_rtsp)
-{
-    struct session *session = calloc(1, sizeof(*session));
-    if (!session)
-        return log_oom("session");
-    mutex_init(&session->lock);
-    session->owner = self;
-    session->client = *caller;
-    session->launch = *launch;
-    session->encrypted_rtsp = encrypted_rtsp;
-    session->created_ns = clock_now_ns();
-    session->expires_ns = session->created_ns + SESSION_LAUNCH_TIMEOUT_S * CLOCK_SECOND_NS;
-    session->end_reason = "never started";
-    if (encrypted_rtsp)
-        session->seal = rtsp_seal_create(launch->rikey);
-    char id[SESSION_TOKEN_TEXT];
-    bool good = (!encrypted_rtsp || session->seal) && make_token(id) && make_token(session->token) &&
-                make_token(session->audio_ping) && make_token(session->video_ping) &&
-                random_bytes(&session->connect_data, sizeof(session->connect_data));
-    if (!good) {
-        rtsp_seal_destroy(session->seal);
-        mutex_finish(&session->lock);
-        free(session);
-        return NULL;
-    }
-    text_copy(session->id, sizeof(session->id), id);
-    session->next = self->first;
-    self->first = session;
-    return session;
-}
-
-enum sessions_result sessions_launch(struct sessions *self, const struct sessions_caller *caller,
-                                     const struct nvhttp_launch *launch, bool resume, bool encrypted_rtsp)
-{
-    if (self->all_ended)
-        return SESSIONS_FAILED; /* the host is stopping */
-    const struct encoder_report *encoders[STREAM_ENCODERS_MAX];
-    if (!collect_encoders(self, ENCODER_H264, encoders))
-        return SESSIONS_NO_ENCODER;
-    struct run *run = find_run(self, caller->sha256);
-    if (resume && (!run || !run->app_id))
-        return SESSIONS_NOT_RUNNING;
-    uint8_t key_hash[32];
-    crypto_sha256(launch->rikey, sizeof(launch->rikey), key_hash);
-    if (run && !crypto_compare(run->key_hash, key_hash, sizeof(key_hash)))
-        return SESSIONS_REPEATED_KEY; /* counters start at zero: the same key again would repeat IVs */
-    for (struct session *s = self->first; s; s = s->next) {
-        if (s->state != SESSION_STOPPING && memcmp(s->client.sha256, caller->sha256, 32) != 0)
-            return SESSIONS_BUSY;
-    }
-    for (struct session *s = self->first, *next; s; s = next) {
-        next = s->next;
-        session_stop(s, CONTROL_CODE_GRACEFUL, "replaced by a new launch of the same client");
-    }
-    if (!make_session(self, caller, launch, encrypted_rtsp))
-        return SESSIONS_FAILED;
-    run = make_run(self, caller->sha256);
-    memcpy(run->key_hash, key_hash, sizeof(key_hash));
-    run->launch = *launch;
-    crypto_wipe(run->launch.rikey, sizeof(run->launch.rikey));
-    if (!resume)
-        run->app_id = launch->app_id;
-    self->config.changed(self->config.ctx);
-    return SESSIONS_OK;
-}
+/* --- what ends them --- */
 
 void sessions_cancel(struct sessions *self, const uint8_t sha256[32])
 {
-    struct run *run = find_run(self, sha256);
+    struct run *run = sessions_find_run(self, sha256);
+    uint32_t app_id = run ? run->app_id : 0;
     if (run)
         run->app_id = 0; /* the key's hash stays: it must not come again */
     for (struct session *s = self->first, *next; s; s = next) {
         next = s->next;
         if (!memcmp(s->client.sha256, sha256, 32))
             session_stop(s, CONTROL_CODE_GRACEFUL, "cancelled");
+    }
+    sessions_app_left(self, app_id);
+    self->config.changed(self->config.ctx);
+}
+
+void sessions_app_over(struct sessions *self, uint32_t app_id)
+{
+    for (int i = 0; i < self->run_count; i++) {
+        if (self->runs[i].app_id == app_id)
+            self->runs[i].app_id = 0;
+    }
+    for (struct session *s = self->first, *next; s; s = next) {
+        next = s->next;
+        if (s->app_id == app_id)
+            session_stop(s, CONTROL_CODE_GRACEFUL, "its app has ended");
     }
     self->config.changed(self->config.ctx);
 }
@@ -510,26 +231,63 @@ bool sessions_end(struct sessions *self, const char *id)
 
 /* --- pings --- */
 
+static bool takes_pings(const struct session *session)
+{
+    return session->state == SESSION_STARTING || session->state == SESSION_RUNNING;
+}
+
+static void take_video_ping(struct session *session, const struct address *peer)
+{
+    if (!session->pinged) {
+        session->video_peer = *peer;
+        session->pinged = true;
+        session_maybe_run(session);
+    } else if (address_same_ip(peer, &session->video_peer) && !address_equal(peer, &session->video_peer)) {
+        session->video_peer = *peer; /* a NAT gave it another port; another address is never followed */
+        if (session->state == SESSION_RUNNING)
+            stream_set_port(session->stream, address_port(peer));
+    }
+}
+
+/*
+ * "PING" of a client that announced no session id is known by its address alone. From one address that is: the session
+ * pinged from that port before, else the only one not pinged yet, else the only one there is (its port has changed).
+ * Where several would do, none does: a picture must not go to another client. Both start anew then.
+ */
+static struct session *find_by_address(struct sessions *self, const struct address *peer)
+{
+    struct session *waiting = NULL, *any = NULL;
+    int waiting_count = 0, count = 0;
+    for (struct session *s = self->first; s; s = s->next) {
+        if (!takes_pings(s) || s->announce.session_id_v1 || !address_same_ip(peer, &s->rtsp_peer))
+            continue;
+        if (s->pinged && address_equal(peer, &s->video_peer))
+            return s;
+        any = s;
+        count++;
+        if (!s->pinged) {
+            waiting = s;
+            waiting_count++;
+        }
+    }
+    if (waiting_count)
+        return waiting_count == 1 ? waiting : NULL;
+    return count == 1 ? any : NULL;
+}
+
 void sessions_video_ping(struct sessions *self, const uint8_t *data, size_t size, const struct address *peer)
 {
-    for (struct session *s = self->first; s; s = s->next) {
-        if (s->state != SESSION_STARTING && s->state != SESSION_RUNNING)
-            continue;
-        bool legacy = !s->announce.session_id_v1 && address_same_ip(peer, &s->rtsp_peer);
-        if (!ping_matches(data, size, s->video_ping, legacy))
-            continue;
-        if (!s->pinged) {
-            s->video_peer = *peer;
-            s->pinged = true;
-            maybe_run(s);
-        } else if (address_same_ip(peer, &s->video_peer) && !address_equal(peer, &s->video_peer)) {
-            s->video_peer = *peer; /* a NAT gave it another port; another address is never followed */
-            if (s->state == SESSION_RUNNING)
-                stream_set_port(s->stream, address_port(peer));
-        }
-        return;
+    struct session *found = NULL;
+    for (struct session *s = self->first; s && !found; s = s->next) {
+        if (takes_pings(s) && ping_matches(data, size, s->video_ping, false))
+            found = s;
     }
-    self->counters.pings_unknown++;
+    if (!found && ping_matches(data, size, "", true))
+        found = find_by_address(self, peer);
+    if (found)
+        take_video_ping(found, peer);
+    else
+        self->counters.pings_unknown++;
 }
 
 void sessions_audio_ping(struct sessions *self, const uint8_t *data, size_t size, const struct address *peer)
@@ -543,18 +301,29 @@ void sessions_audio_ping(struct sessions *self, const uint8_t *data, size_t size
 
 /* --- time --- */
 
+/* At each tick until its first picture has left, then once a second. */
+static void look_at(struct session *session, int64_t now_ns)
+{
+    bool waits = !session->first_picture_sent;
+    if (!waits && now_ns - session->report.taken_ns < CLOCK_SECOND_NS)
+        return;
+    report_update(&session->report, session->stream, atomic_load(&session->lost_packets), now_ns);
+    if (!waits) {
+        report_log(&session->report, session->id);
+    } else if (session->report.now.sender.frames) {
+        session->first_picture_sent = true;
+        sessions_tell(session, SESSIONS_EVENT_FIRST_PICTURE);
+    }
+}
+
 static void tick(void *arg)
 {
     struct sessions *self = arg;
     int64_t now_ns = clock_now_ns();
     for (struct session *s = self->first, *next; s; s = next) {
         next = s->next;
-        if (s->state == SESSION_RUNNING && now_ns - s->report.taken_ns >= CLOCK_SECOND_NS) {
-            bool first = !s->report.taken_ns;
-            report_update(&s->report, s->stream, atomic_load(&s->lost_packets), now_ns);
-            if (!first)
-                report_log(&s->report, s->id);
-        }
+        if (s->state == SESSION_RUNNING)
+            look_at(s, now_ns);
         if ((s->state == SESSION_PENDING || s->state == SESSION_STARTING) && now_ns > s->expires_ns)
             session_stop(s, CONTROL_CODE_GRACEFUL,
                          s->state == SESSION_PENDING ? "no RTSP dialog followed the launch"
@@ -563,6 +332,7 @@ static void tick(void *arg)
         else if (s->state == SESSION_STOPPING)
             bury_stream(s);
     }
+    sessions_share(self); /* what the encodes cost was measured anew */
 }
 
 /* --- the list --- */
@@ -573,6 +343,7 @@ struct sessions *sessions_create(const struct sessions_config *config)
     if (!self)
         return log_oom("sessions");
     self->config = *config;
+    self->cores = process_cores();
     self->tick = loop_timer_create(config->loop, TICK_MS * CLOCK_MS_NS, true, tick, self);
     if (!self->tick) {
         free(self);
@@ -598,6 +369,7 @@ void sessions_end_all(struct sessions *self, void (*done)(void *ctx), void *ctx)
 static void end_at_once(struct sessions *self)
 {
     for (struct session *s = self->first; s; s = s->next) {
+        session_unwatch(s);
         stream_destroy(s->stream);
         stream_destroy(s->dying_stream);
         s->stream = s->dying_stream = NULL;
@@ -615,46 +387,4 @@ void sessions_destroy(struct sessions *self)
     end_at_once(self);
     crypto_wipe(self->runs, sizeof(self->runs));
     free(self);
-}
-
-static const char *const state_names[] = {"launched", "starting", "streaming", "ending"};
-
-/* What the client has told us so far. */
-static void add_feedback(json_t *object, const struct session *s)
-{
-    const struct {
-        const char *name;
-        uint64_t value;
-    } rows[] = {{"fec_reports", atomic_load(&s->fec_reports)},      {"blocks_lost", atomic_load(&s->blocks_lost)},
-                {"idr_requests", atomic_load(&s->idr_requests)},    {"invalidations", atomic_load(&s->invalidations)},
-                {"input_ignored", atomic_load(&s->input_messages)}, {"packets_lost", atomic_load(&s->lost_packets)}};
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        json_object_set_new(object, rows[i].name, json_integer((json_int_t)rows[i].value));
-}
-
-json_t *sessions_to_json(const struct sessions *self)
-{
-    json_t *list = json_array();
-    for (const struct session *s = self->first; s; s = s->next) {
-        char peer[ADDRESS_TEXT_MAX];
-        address_text(&s->client.peer, peer);
-        json_t *object =
-            json_pack("{ss ss ss ss si si sf ss sI}", "id", s->id, "client", s->client.name, "address", peer, "state",
-                      state_names[s->state], "width", s->announce.width, "height", s->announce.height, "fps",
-                      s->announce.fps_x100 / 100.0, "codec", "H.264", "since_ms", (json_int_t)s->running_wall_ms);
-        if (object) {
-            report_to_json(&s->report, object);
-            add_feedback(object, s);
-        }
-        json_array_append_new(list, object);
-    }
-    return list;
-}
-
-void sessions_counters(const struct sessions *self, json_t *object)
-{
-    json_object_set_new(object, "sessions_started", json_integer((json_int_t)self->counters.started));
-    json_object_set_new(object, "sessions_ended", json_integer((json_int_t)self->counters.ended));
-    json_object_set_new(object, "rtsp_refused", json_integer((json_int_t)self->counters.rtsp_refused));
-    json_object_set_new(object, "pings_unknown", json_integer((json_int_t)self->counters.pings_unknown));
 }

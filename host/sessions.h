@@ -5,8 +5,10 @@
  *
  *   launch ──► PENDING ──ANNOUNCE──► STARTING ──control peer and video ping──► RUNNING ──► STOPPING ──► gone
  *
- * In this version one client streams at a time. What a client runs (`currentgame`) is kept per certificate and outlives
- * its session until /cancel.
+ * Up to 16 clients stream at once, each with a session of its own; a new launch of a client takes the place of its old
+ * one. What a client runs (`currentgame`) is kept per certificate and outlives its session until /cancel. The session
+ * that came first owns the mode of the desktop; when it ends, the next one does. Software encodes that do not fit the
+ * cores get fewer pictures, the first session excepted (host/encode_budget.h).
  */
 #pragma once
 
@@ -26,6 +28,7 @@
 struct sessions;
 struct udp_socket;
 struct gso_policy;
+struct watchdog;
 
 enum sessions_event_kind {
     SESSIONS_EVENT_LAUNCHED,      /* a launch or resume was accepted, nothing is streamed yet */
@@ -45,10 +48,11 @@ struct sessions_event {
 };
 
 struct sessions_config {
-    const struct config *config; /* this and the next seven outlive the sessions, but for `control` */
+    const struct config *config; /* this and the next eight outlive the sessions, but for `control` */
     struct loop *loop;
     struct display *display;
     struct control_host *control;
+    struct watchdog *watchdog; /* looks at the streams' stages; NULL: nobody does */
     struct udp_socket *video_socket;
     struct gso_policy *gso;
     const struct encoder_report *reports;
@@ -76,7 +80,7 @@ struct sessions_caller {
 
 enum sessions_result {
     SESSIONS_OK,
-    SESSIONS_BUSY,        /* another client streams */
+    SESSIONS_FULL,        /* 16 other clients stream */
     SESSIONS_NOT_RUNNING, /* resume without anything running */
     SESSIONS_NO_ENCODER,
     SESSIONS_REPEATED_KEY, /* the rikey of the client's last session */

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The start of a session: from the launch to the stream that waits for its client. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "base/text.h"
+#include "host/session.h"
+#include "host/sessions_internal.h"
+#include "protocol/control.h"
+#include "protocol/crypto.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void stream_failed_on_main(void *arg)
+{
+    session_stop(arg, CONTROL_CODE_CONVERSION, "no encoder is left that works"); /* the client shows an error */
+}
+
+static void on_stream_failed(void *ctx)
+{
+    struct session *session = ctx;
+    loop_post(session->owner->config.loop, stream_failed_on_main, session);
+}
+
+static int collect_encoders(const struct sessions *self, enum encoder_codec codec,
+                            const struct encoder_report *ret_encoders[STREAM_ENCODERS_MAX])
+{
+    int count = 0;
+    for (int i = 0; i < self->config.report_count && count < STREAM_ENCODERS_MAX; i++) {
+        const struct encoder_report *report = &self->config.reports[i];
+        if (report->usable && report->codec == codec)
+            ret_encoders[count++] = report;
+    }
+    return count;
+}
+
+/* What 4 FEC blocks of at most 255 packets carry: beyond that a frame loses its share of parity. */
+static int burst_kbit(int packet_size, int fec_percent)
+{
+    int data_packets = 4 * (25500 / (100 + fec_percent));
+    return data_packets * (packet_size - 16) * 8 / 1000;
+}
+
+static struct stream *make_stream(struct session *session)
+{
+    const struct sessions *self = session->owner;
+    const struct config *config = self->config.config;
+    const struct sdp_announce *announce = &session->announce;
+    int total_kbps = announce->bitrate_kbps;
+    if (config->bitrate_max_kbps && total_kbps > config->bitrate_max_kbps)
+        total_kbps = config->bitrate_max_kbps;
+    bool seal = announce->encryption & SDP_ENCRYPT_VIDEO;
+    struct stream_config stream = {
+        .display = self->config.display,
+        .view =
+            {
+                .layout =
+                    {
+                        .width = announce->width,
+                        .height = announce->height,
+                        .colour_space = (enum frame_colour_space)announce->colour_space,
+                        .full_range = announce->full_range,
+                    },
+                .fps_x100 = announce->fps_x100,
+            },
+        .encoder =
+            {
+                .codec = (enum encoder_codec)announce->codec,
+                .bitrate_kbps = sdp_encoder_bitrate_kbps(total_kbps, config->fec_percent, announce->audio_channels,
+                                                         announce->audio_high_quality),
+                .slices = announce->slices,
+                .burst_kbit = burst_kbit(announce->packet_size, config->fec_percent),
+                .max_reference_frames = announce->max_reference_frames,
+            },
+        .sender =
+            {
+                .socket = self->config.video_socket,
+                .gso = self->config.gso,
+                .packet_size = announce->packet_size,
+                .fec_percent = config->fec_percent,
+                .min_parity = announce->min_fec_packets,
+                .key = seal ? session->launch.rikey : NULL,
+                .dscp = announce->video_qos,
+                .bitrate_kbps = total_kbps,
+            },
+        .idle_fps = config->idle_fps,
+        .failed = on_stream_failed,
+        .ctx = session,
+    };
+    stream.encoder_count = collect_encoders(self, stream.encoder.codec, stream.encoders);
+    session->software = stream.encoder_count && !stream.encoders[0]->hardware;
+    return stream.encoder_count ? stream_create(&stream) : NULL;
+}
+
+bool session_begin(struct session *session)
+{
+    struct sessions *self = session->owner;
+    struct stream *stream = make_stream(session);
+    mutex_lock(&session->lock);
+    session->stream = stream;
+    mutex_unlock(&session->lock);
+    if (stream) {
+        struct control_session_config control;
+        session_expect_control(session, &control);
+        session->control_id = control_host_add(self->config.control, &control);
+        crypto_wipe(control.key, sizeof(control.key));
+    }
+    if (!session->control_id)
+        return false;
+    session->state = SESSION_STARTING;
+    session->expires_ns = clock_now_ns() + SESSION_START_TIMEOUT_S * CLOCK_SECOND_NS;
+    sessions_share(self);
+    sessions_tell(session, SESSIONS_EVENT_ANNOUNCED);
+    return true;
+}
+
+static bool make_token(char ret_token[SESSION_TOKEN_TEXT])
+{
+    uint8_t bytes[8];
+    if (!random_bytes(bytes, sizeof(bytes)))
+        return false;
+    text_hex(bytes, sizeof(bytes), ret_token);
+    return true;
+}
+
+static struct session *make_session(struct sessions *self, const struct sessions_caller *caller,
+                                    const struct nvhttp_launch *launch, bool encrypted_rtsp)
+{
+    struct session *session = calloc(1, sizeof(*session));
+    if (!session)
+        return log_oom("session");
+    mutex_init(&session->lock);
+    session->owner = self;
+    session->client = *caller;
+    session->launch = *launch;
+    session->encrypted_rtsp = encrypted_rtsp;
+    session->created_ns = clock_now_ns();
+    session->expires_ns = session->created_ns + SESSION_LAUNCH_TIMEOUT_S * CLOCK_SECOND_NS;
+    session->end_reason = "never started";
+    if (encrypted_rtsp)
+        session->seal = rtsp_seal_create(launch->rikey);
+    char id[SESSION_TOKEN_TEXT];
+    bool good = (!encrypted_rtsp || session->seal) && make_token(id) && make_token(session->token) &&
+                make_token(session->audio_ping) && make_token(session->video_ping) &&
+                random_bytes(&session->connect_data, sizeof(session->connect_data));
+    if (!good) {
+        rtsp_seal_destroy(session->seal);
+        mutex_finish(&session->lock);
+        free(session);
+        return NULL;
+    }
+    text_copy(session->id, sizeof(session->id), id);
+    session->next = self->first;
+    self->first = session;
+    return session;
+}
+
+/* What the client had is over: its sessions give way to `session`. */
+static void replace_older(struct session *session)
+{
+    for (struct session *s = session->owner->first, *next; s; s = next) {
+        next = s->next;
+        if (s != session && !memcmp(s->client.sha256, session->client.sha256, 32))
+            session_stop(s, CONTROL_CODE_GRACEFUL, "replaced by a new launch of the same client");
+    }
+}
+
+/*
+ * The new session takes the place of the one it replaces, so that a client that comes back does not lose the mode to
+ * the next one. It is in the list before that one ends; when it runs the same app, it is also told of before: the app
+ * has a session all the time.
+ */
+static void begin_in_place_of(struct session *session, struct run *run, uint32_t app_id)
+{
+    struct sessions *self = session->owner;
+    const struct session *older = sessions_live_of(self, session->client.sha256, session);
+    uint32_t app_before = run->app_id;
+    session->order = older ? older->order : ++self->last_order;
+    session->app_id = run->app_id = app_id;
+    bool same = app_before == app_id;
+    if (same)
+        sessions_tell(session, SESSIONS_EVENT_LAUNCHED);
+    replace_older(session);
+    if (!same) {
+        sessions_app_left(self, app_before);
+        sessions_tell(session, SESSIONS_EVENT_LAUNCHED);
+    }
+    sessions_share(self);
+}
+
+enum sessions_result sessions_launch(struct sessions *self, const struct sessions_caller *caller,
+                                     const struct nvhttp_launch *launch, bool resume, bool encrypted_rtsp)
+{
+    if (self->all_ended)
+        return SESSIONS_FAILED; /* the host is stopping */
+    const struct encoder_report *encoders[STREAM_ENCODERS_MAX];
+    if (!collect_encoders(self, ENCODER_H264, encoders))
+        return SESSIONS_NO_ENCODER;
+    struct run *run = sessions_find_run(self, caller->sha256);
+    if (resume && (!run || !run->app_id))
+        return SESSIONS_NOT_RUNNING;
+    uint8_t key_hash[32];
+    crypto_sha256(launch->rikey, sizeof(launch->rikey), key_hash);
+    if (run && !crypto_compare(run->key_hash, key_hash, sizeof(key_hash)))
+        return SESSIONS_REPEATED_KEY; /* counters start at zero: the same key again would repeat IVs */
+    if (sessions_count_others(self, caller->sha256) >= SESSIONS_LIVE_MAX)
+        return SESSIONS_FULL;
+    struct session *session = make_session(self, caller, launch, encrypted_rtsp);
+    if (!session)
+        return SESSIONS_FAILED;
+    run = sessions_make_run(self, caller->sha256);
+    memcpy(run->key_hash, key_hash, sizeof(key_hash));
+    run->launch = *launch;
+    crypto_wipe(run->launch.rikey, sizeof(run->launch.rikey));
+    begin_in_place_of(session, run, resume ? run->app_id : launch->app_id);
+    self->config.changed(self->config.ctx);
+    return SESSIONS_OK;
+}
