@@ -36,9 +36,14 @@ struct program_config {
 struct program *program_start(const struct program_config *config, char ret_reason[CHILD_REASON_MAX]);
 /* Asks its group to end (SIGTERM), kills it after PROGRAM_STOP_S; `ended` follows. */
 void program_stop(struct program *self);
+/* Kills its group at once, as one that hangs needs it; `ended` follows. */
+void program_kill(struct program *self);
+/* For the end of the host: as program_stop, but waits for it and calls nothing. NULL is fine. */
+void program_stop_and_wait(struct program *self);
 /* Kills it at once if it runs. NULL is fine. */
 void program_destroy(struct program *self);
-bool program_runs(const struct program *self);
+bool program_runs(const struct program *self); /* NULL: false */
+int program_pid(const struct program *self);   /* and process group; 0: it does not run */
 /* The last of stdout and stderr, at most PROGRAM_OUTPUT_MAX bytes, NUL-terminated, control characters but newlines
  * replaced, valid UTF-8. Returns the length. */
 size_t program_output(const struct program *self, char ret_text[PROGRAM_OUTPUT_MAX + 1]);
