@@ -24,13 +24,13 @@
 #include <unistd.h>
 
 #define RETRY_NS      (500 * CLOCK_MS_NS)
+#define RETRY_SLOW_NS (2 * CLOCK_SECOND_NS) /* where looking for a desktop costs time */
 #define RETRY_IDLE_NS (5 * CLOCK_SECOND_NS) /* nobody watches */
-#define PATIENCE_NS   (300 * CLOCK_MS_NS)   /* an X server that takes longer to greet is said not to answer */
-#define OPEN_LIMIT_NS (5 * CLOCK_SECOND_NS)
+#define FOLLOW_NS     (2 * CLOCK_SECOND_NS) /* between looks for a better desktop */
 
 /* Where the desktop is. */
 struct place {
-    char name[64]; /* "": nowhere */
+    char name[64]; /* "": nowhere; "auto": wherever the finder says */
     char xauthority[DISPLAY_PATH_MAX];
     char sentence[160]; /* why nowhere */
     bool is_ours;       /* display_point() named it */
@@ -57,7 +57,8 @@ struct display {
     struct source *source; /* the desktop, NULL while there is none */
     struct source *card;   /* the status picture, while it is needed */
     struct opener opener;
-    int64_t retry_ns, began_ns;
+    int64_t retry_ns; /* next attempt; with a source and "auto": next look for a better one */
+    bool discard;     /* what the opener brings is from a place that was left */
     bool viewed, was_capturing, must_show_all;
 };
 
@@ -111,84 +112,130 @@ static void take_source(struct display *self)
         source->ops->destroy(source);
 }
 
+static void leave_source(struct display *self)
+{
+    keeper_detach(self->keeper);
+    take_source(self);
+    self->must_show_all = true;
+}
+
 static void drop_source(struct display *self, int64_t now_ns)
 {
     char sentence[sizeof(self->source->sentence)];
     text_copy(sentence, sizeof(sentence), self->source->sentence);
-    keeper_detach(self->keeper);
-    take_source(self);
-    self->must_show_all = true;
+    leave_source(self);
     self->retry_ns = now_ns + RETRY_NS;
     publish_source(self);
     set_sentence(self, sentence);
 }
 
+static bool is_auto(const struct display *self)
+{
+    return strcmp(self->place.name, "auto") == 0;
+}
+
 static void adopt_source(struct display *self, struct source *source)
 {
+    if (self->source) { /* a better one came */
+        log_info("display: leaving %s for %s", self->source->place, source->place);
+        leave_source(self);
+    }
     mutex_lock(&self->status_lock);
     self->source = source;
     text_copy(self->status.name, sizeof(self->status.name), source->display);
     text_copy(self->status.xauthority, sizeof(self->status.xauthority), source->xauthority);
+    self->status.reconnects += self->was_capturing;
     mutex_unlock(&self->status_lock);
     self->must_show_all = true;
     drop_card(self);
     source->ops->set_viewed(source, self->viewed);
     set_sentence(self, "");
     publish_source(self);
-    mutex_lock(&self->status_lock);
-    self->status.reconnects += self->was_capturing;
-    mutex_unlock(&self->status_lock);
     self->was_capturing = true;
     keeper_attach(self->keeper, source->display, source->xauthority, self->output, self->place.is_ours);
     log_info("display: capturing %s, %dx%d", source->place, source->width, source->height);
 }
 
-static void start_opening(struct display *self, int64_t now_ns)
+/* What a look around has brought, for others. */
+static void publish_candidates(struct display *self, const struct opener_result *result)
 {
-    char sentence[160] = "";
-    self->began_ns = now_ns;
-    if (opener_start(&self->opener, self->place.name, self->place.xauthority, self->output, sentence, sizeof(sentence)))
+    struct display_status *status = &self->status;
+    mutex_lock(&self->status_lock);
+    bool news = status->candidate_count != result->candidate_count ||
+                memcmp(status->candidates, result->candidates, sizeof(status->candidates)) != 0;
+    status->candidate_count = result->candidate_count;
+    memcpy(status->candidates, result->candidates, sizeof(status->candidates));
+    mutex_unlock(&self->status_lock);
+    for (int i = 0; news && i < result->candidate_count; i++) {
+        const struct display_candidate *candidate = &result->candidates[i];
+        log_info("display: %s: %s%s", candidate->name, candidate->reason, candidate->chosen ? " (chosen)" : "");
+    }
+}
+
+static void take_result(struct display *self, struct opener_result *result, int64_t now_ns)
+{
+    if (self->discard) {
+        self->discard = false;
+        if (result->source)
+            result->source->ops->destroy(result->source);
+        self->retry_ns = now_ns;
         return;
-    if (self->was_capturing)
-        snprintf(sentence, sizeof(sentence), "The desktop %s went away. Waiting for it to return.", self->place.name);
-    set_sentence(self, sentence);
-    self->retry_ns = now_ns + (self->viewed ? RETRY_NS : RETRY_IDLE_NS);
+    }
+    publish_candidates(self, result);
+    self->retry_ns = now_ns + (!self->viewed ? RETRY_IDLE_NS : result->is_slow ? RETRY_SLOW_NS : RETRY_NS);
+    if (result->source) {
+        adopt_source(self, result->source);
+    } else if (!self->source) {
+        if (result->unreachable && self->was_capturing)
+            snprintf(result->sentence, sizeof(result->sentence), "The desktop %s went away. Waiting for it to return.",
+                     self->place.name);
+        set_sentence(self, result->sentence);
+    }
+    if (self->source)
+        self->retry_ns = now_ns + FOLLOW_NS;
+}
+
+static bool start_opening(struct display *self, int64_t now_ns)
+{
+    struct opener_wish wish = {.display = ""};
+    text_copy(wish.display, sizeof(wish.display), self->place.name);
+    text_copy(wish.xauthority, sizeof(wish.xauthority), self->place.xauthority);
+    text_copy(wish.output, sizeof(wish.output), self->output);
+    if (self->source)
+        text_copy(wish.present, sizeof(wish.present), self->source->display);
+    if (opener_start(&self->opener, &wish))
+        return true;
+    set_sentence(self, "Cannot start a thread to open the display.");
+    self->retry_ns = now_ns + RETRY_IDLE_NS;
+    return false;
 }
 
 static int64_t watch_opening(struct display *self, int64_t now_ns)
 {
-    if (now_ns - self->began_ns < PATIENCE_NS)
-        return self->began_ns + PATIENCE_NS;
-    char sentence[160];
-    snprintf(sentence, sizeof(sentence), "The X server %s does not answer.", self->place.name);
-    set_sentence(self, sentence);
-    if (now_ns - self->began_ns < OPEN_LIMIT_NS)
-        return self->began_ns + OPEN_LIMIT_NS;
-    opener_cancel(&self->opener);
-    return INT64_MAX;
+    char slow[32], sentence[160];
+    int64_t again_ns = opener_watch(&self->opener, now_ns, slow, sizeof(slow));
+    if (*slow && !self->source && !self->discard) {
+        snprintf(sentence, sizeof(sentence), "The X server %s does not answer.", slow);
+        set_sentence(self, sentence);
+    }
+    return again_ns;
 }
 
-/* Tries to have a desktop. Returns when to call again. */
+/* Tries to have a desktop, or a better one. Returns when to call again. */
 static int64_t seek_source(struct display *self, int64_t now_ns)
 {
-    if (self->source || !*self->place.name)
+    struct opener_result result;
+    enum opener_state state = opener_poll(&self->opener, &result);
+    if (state == OPENER_DONE)
+        take_result(self, &result, now_ns);
+    if (state == OPENER_BUSY)
+        return watch_opening(self, now_ns);
+    bool wants = self->source ? is_auto(self) && self->viewed : *self->place.name != 0;
+    if (!wants)
         return INT64_MAX;
-    struct source *source = NULL;
-    char sentence[160] = "";
-    enum opener_state state = opener_poll(&self->opener, &source, sentence, sizeof(sentence));
-    if (state == OPENER_DONE && source) {
-        adopt_source(self, source);
-        return INT64_MAX;
-    }
-    if (state == OPENER_DONE) {
-        set_sentence(self, sentence);
-        self->retry_ns = now_ns + (self->viewed ? RETRY_NS : RETRY_IDLE_NS);
-    }
-    if (state != OPENER_BUSY && now_ns >= self->retry_ns) {
-        start_opening(self, now_ns);
-        state = self->opener.connect ? OPENER_BUSY : OPENER_IDLE;
-    }
-    return state == OPENER_BUSY ? watch_opening(self, now_ns) : self->retry_ns;
+    if (now_ns < self->retry_ns || !start_opening(self, now_ns))
+        return self->retry_ns;
+    return watch_opening(self, now_ns);
 }
 
 /* What pictures come from now; NULL: nothing, because nobody watches or an answer is about to come. */
@@ -316,6 +363,7 @@ static void follow_place(struct display *self, int64_t now_ns)
     if (!elsewhere)
         return;
     opener_cancel(&self->opener);
+    self->discard = self->opener.thread.running;
     if (self->source)
         drop_source(self, now_ns);
     self->retry_ns = now_ns;
@@ -369,16 +417,13 @@ static void run(void *arg)
 
 static void choose_name(struct display *self, const char *name)
 {
-    const char *environment = getenv("DISPLAY");
     text_copy(self->status.source, sizeof(self->status.source), "status");
     if (strcmp(name, "none") == 0)
         set_sentence(self, "No display is configured (display = none).");
-    else if (strcmp(name, "auto") != 0)
-        text_copy(self->place.name, sizeof(self->place.name), name);
-    else if (environment && *environment)
-        text_copy(self->place.name, sizeof(self->place.name), environment);
+    else if (!*name)
+        set_sentence(self, "The desktop is being started.");
     else
-        set_sentence(self, "No display: $DISPLAY is not set.");
+        text_copy(self->place.name, sizeof(self->place.name), name);
 }
 
 struct display *display_create(const struct display_config *config)
@@ -439,7 +484,7 @@ void display_get_status(struct display *self, struct display_status *ret_status)
 void display_point(struct display *self, const char *name, const char *xauthority, const char *sentence)
 {
     mutex_lock(&self->status_lock);
-    self->pointed = (struct place){.is_ours = true};
+    self->pointed = (struct place){.is_ours = strcmp(name, "auto") != 0};
     text_copy(self->pointed.name, sizeof(self->pointed.name), name);
     text_copy(self->pointed.xauthority, sizeof(self->pointed.xauthority), xauthority);
     text_copy(self->pointed.sentence, sizeof(self->pointed.sentence), sentence);
@@ -470,6 +515,8 @@ void display_abort_source(struct display *self)
     if (source && source->ops->abort) {
         source->ops->abort(source);
         self->status.aborts++;
+    } else if (!source) {
+        opener_cancel(&self->opener);
     }
     mutex_unlock(&self->status_lock);
 }

@@ -1,15 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "capture/opener.h"
 
+#include "base/clock.h"
+#include "base/log.h"
 #include "base/text.h"
+#include "capture/finder.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#define PATIENCE_NS      (300 * CLOCK_MS_NS) /* an X server that takes longer to greet is said not to answer */
+#define LIMIT_NS         (5 * CLOCK_SECOND_NS)
+#define LIMIT_OF_MANY_NS (2 * CLOCK_SECOND_NS)
+#define SLOW_SURVEY_NS   (1 * CLOCK_MS_NS)
+
 #ifdef HAVE_X11
-static struct x11_connect *begin(const char *display, const char *xauthority, char *ret_sentence, size_t sentence_size)
+static struct x11_connect *begin(const char *display, const char *xauthority, int64_t owner, char *ret_sentence,
+                                 size_t sentence_size)
 {
-    return x11_connect_begin(display, xauthority, ret_sentence, sentence_size);
+    struct x11_connect *connect = x11_connect_begin(display, xauthority, ret_sentence, sentence_size);
+    if (connect && owner >= 0)
+        x11_connect_require_owner(connect, (unsigned)owner);
+    return connect;
 }
 static struct source *finish(struct x11_connect *connect, const char *output, char *ret_sentence, size_t sentence_size)
 {
@@ -24,9 +37,10 @@ static void destroy(struct x11_connect *connect)
     x11_connect_destroy(connect);
 }
 #else
-static struct x11_connect *begin(const char *display, const char *xauthority, char *ret_sentence, size_t sentence_size)
+static struct x11_connect *begin(const char *display, const char *xauthority, int64_t owner, char *ret_sentence,
+                                 size_t sentence_size)
 {
-    (void)xauthority;
+    (void)xauthority, (void)owner;
     snprintf(ret_sentence, sentence_size, "Cannot capture \"%s\": this program was built without X11.", display);
     return NULL;
 }
@@ -51,71 +65,237 @@ void opener_init(struct opener *self, void (*wake)(void *context), void *context
     mutex_init(&self->lock);
 }
 
+/* --- one attempt --- */
+
+enum outcome { OUTCOME_OPENED, OUTCOME_UNREACHABLE, OUTCOME_REFUSED, OUTCOME_TIMED_OUT, OUTCOME_CANCELLED };
+
+struct attempt {
+    const char *display, *xauthority;
+    int64_t owner; /* of the file; -1: whoever */
+    int64_t limit_ns;
+};
+
+static bool announce(struct opener *self, struct x11_connect *connect, const struct attempt *attempt)
+{
+    mutex_lock(&self->lock);
+    bool go_on = !self->cancelled;
+    if (go_on) {
+        self->connect = connect;
+        self->timed_out = false;
+        self->began_ns = clock_now_ns();
+        self->limit_ns = attempt->limit_ns;
+        text_copy(self->trying, sizeof(self->trying), attempt->display);
+    }
+    mutex_unlock(&self->lock);
+    if (go_on)
+        self->wake(self->context); /* to be watched */
+    return go_on;
+}
+
+static enum outcome try(struct opener *self, const struct attempt *attempt, struct source **ret_source,
+                        char *ret_sentence, size_t sentence_size)
+{
+    struct x11_connect *connect =
+        begin(attempt->display, attempt->xauthority, attempt->owner, ret_sentence, sentence_size);
+    if (!connect)
+        return OUTCOME_UNREACHABLE;
+    if (!announce(self, connect, attempt)) {
+        destroy(connect);
+        return OUTCOME_CANCELLED;
+    }
+    struct source *source = finish(connect, self->wish.output, ret_sentence, sentence_size);
+    mutex_lock(&self->lock);
+    self->connect = NULL;
+    bool timed_out = self->timed_out, cancelled = self->cancelled;
+    mutex_unlock(&self->lock);
+    destroy(connect);
+    if (source) {
+        *ret_source = source;
+        return OUTCOME_OPENED;
+    }
+    if (timed_out)
+        snprintf(ret_sentence, sentence_size, "The X server %s does not answer.", attempt->display);
+    return cancelled ? OUTCOME_CANCELLED : timed_out ? OUTCOME_TIMED_OUT : OUTCOME_REFUSED;
+}
+
+static void open_named(struct opener *self, struct opener_result *result)
+{
+    struct attempt attempt = {
+        .display = self->wish.display, .xauthority = self->wish.xauthority, .owner = -1, .limit_ns = LIMIT_NS};
+    enum outcome outcome = try(self, &attempt, &result->source, result->sentence, sizeof(result->sentence));
+    result->unreachable = outcome == OUTCOME_UNREACHABLE;
+}
+
+/* --- a round --- */
+
+/* "The X server :0 lacks DAMAGE." is "lacks DAMAGE" in a list that names the display; advice is left out. */
+static void shorten(const char *display, const char *sentence, char *ret_reason, size_t capacity)
+{
+    char head[64], text[160];
+    snprintf(head, sizeof(head), "The X server %s ", display);
+    bool has_head = strncmp(sentence, head, strlen(head)) == 0;
+    text_copy(text, sizeof(text), has_head ? sentence + strlen(head) : sentence);
+    char *stop = strstr(text, ". ");
+    size_t length = strlen(text);
+    if (stop)
+        *stop = 0;
+    else if (length && text[length - 1] == '.')
+        text[length - 1] = 0;
+    text_copy(ret_reason, capacity, text);
+}
+
+/* Each of its cookies in turn. */
+static enum outcome try_candidate(struct opener *self, const struct finder_candidate *candidate, bool is_last,
+                                  struct opener_result *result, char *ret_reason, size_t capacity)
+{
+    enum outcome outcome = OUTCOME_REFUSED;
+    char sentence[160] = "";
+    int i = 0;
+    do {
+        bool has_file = i < candidate->cookie_count && *candidate->cookies[i];
+        struct attempt attempt = {
+            .display = candidate->name,
+            .xauthority = i < candidate->cookie_count ? candidate->cookies[i] : "/dev/null", /* no cookie at all */
+            .owner = has_file ? (int64_t)candidate->cookie_owners[i] : -1,
+            .limit_ns = is_last ? LIMIT_NS : LIMIT_OF_MANY_NS,
+        };
+        outcome = try(self, &attempt, &result->source, sentence, sizeof(sentence));
+        i++;
+    } while (outcome == OUTCOME_REFUSED && i < candidate->cookie_count);
+    if (outcome != OUTCOME_OPENED)
+        shorten(candidate->name, sentence, ret_reason, capacity);
+    return outcome;
+}
+
+static const struct finder_candidate *find(const struct finder_candidate *candidates, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(candidates[i].name, name) == 0)
+            return &candidates[i];
+    }
+    return NULL;
+}
+
+static void open_best(struct opener *self, const struct finder_candidate *candidates, size_t count,
+                      struct opener_result *result)
+{
+    const char *here = self->wish.present;
+    const struct finder_candidate *present = *here ? find(candidates, count, here) : NULL;
+    enum outcome outcome = OUTCOME_REFUSED;
+    for (size_t i = 0; i < count && outcome != OUTCOME_OPENED && outcome != OUTCOME_CANCELLED; i++) {
+        struct display_candidate *shown = &result->candidates[i];
+        if (!candidates[i].usable ||
+            (*here && (&candidates[i] == present || !finder_is_better(&candidates[i], present))))
+            continue;
+        bool is_last = i + 1 == count || !candidates[i + 1].usable;
+        outcome = try_candidate(self, &candidates[i], is_last, result, shown->reason, sizeof(shown->reason));
+        shown->chosen = outcome == OUTCOME_OPENED;
+    }
+    for (int i = 0; i < result->candidate_count && !result->source; i++)
+        result->candidates[i].chosen = *here && strcmp(result->candidates[i].name, here) == 0;
+}
+
+static void open_any(struct opener *self, struct opener_result *result)
+{
+    struct finder_candidate *candidates = calloc(FINDER_MAX, sizeof(*candidates));
+    if (!candidates) {
+        text_copy(result->sentence, sizeof(result->sentence), "Not enough memory to look for a desktop.");
+        return;
+    }
+    int64_t began_ns = clock_now_ns();
+    size_t count = finder_survey(candidates);
+    result->is_slow = clock_now_ns() - began_ns > SLOW_SURVEY_NS;
+    for (size_t i = 0; i < count && i < DISPLAY_CANDIDATES_MAX; i++) {
+        struct display_candidate *shown = &result->candidates[result->candidate_count++];
+        text_copy(shown->name, sizeof(shown->name), candidates[i].name);
+        text_copy(shown->reason, sizeof(shown->reason), candidates[i].reason);
+    }
+    open_best(self, candidates, count, result);
+    free(candidates);
+    const char *names[DISPLAY_CANDIDATES_MAX], *reasons[DISPLAY_CANDIDATES_MAX];
+    for (int i = 0; i < result->candidate_count; i++) {
+        names[i] = result->candidates[i].name;
+        reasons[i] = result->candidates[i].reason;
+    }
+    finder_tell(names, reasons, result->candidate_count, result->sentence, sizeof(result->sentence));
+}
+
+/* --- the thread --- */
+
 static void run(void *arg)
 {
     struct opener *self = arg;
-    char sentence[sizeof(self->sentence)] = "";
-    struct source *source = finish(self->connect, self->output, sentence, sizeof(sentence));
+    struct opener_result result = {.source = NULL};
+    if (strcmp(self->wish.display, "auto") == 0)
+        open_any(self, &result);
+    else
+        open_named(self, &result);
     mutex_lock(&self->lock);
-    self->source = source;
-    text_copy(self->sentence, sizeof(self->sentence), sentence);
+    self->result = result;
     self->done = true;
     mutex_unlock(&self->lock);
     self->wake(self->context);
 }
 
-bool opener_start(struct opener *self, const char *display, const char *xauthority, const char *output,
-                  char *ret_sentence, size_t sentence_size)
+bool opener_start(struct opener *self, const struct opener_wish *wish)
 {
-    self->connect = begin(display, xauthority, ret_sentence, sentence_size);
-    if (!self->connect)
-        return false;
-    text_copy(self->output, sizeof(self->output), output);
-    self->done = false;
-    if (thread_start(&self->thread, "open-display", run, self))
-        return true;
-    text_copy(ret_sentence, sentence_size, "Cannot start a thread to open the display.");
-    destroy(self->connect);
+    self->wish = *wish;
+    mutex_lock(&self->lock);
+    self->done = self->cancelled = false;
     self->connect = NULL;
-    return false;
+    mutex_unlock(&self->lock);
+    return thread_start(&self->thread, "open-display", run, self);
 }
 
-static void reap(struct opener *self)
+enum opener_state opener_poll(struct opener *self, struct opener_result *ret_result)
 {
-    thread_join(&self->thread);
-    destroy(self->connect);
-    self->connect = NULL;
-}
-
-enum opener_state opener_poll(struct opener *self, struct source **ret_source, char *ret_sentence, size_t sentence_size)
-{
-    if (!self->connect)
+    if (!self->thread.running)
         return OPENER_IDLE;
     mutex_lock(&self->lock);
     bool done = self->done;
     mutex_unlock(&self->lock);
     if (!done)
         return OPENER_BUSY;
-    reap(self);
-    *ret_source = self->source;
-    self->source = NULL;
-    text_copy(ret_sentence, sentence_size, self->sentence);
+    thread_join(&self->thread);
+    *ret_result = self->result;
+    self->result.source = NULL;
     return OPENER_DONE;
+}
+
+int64_t opener_watch(struct opener *self, int64_t now_ns, char *ret_slow, size_t slow_size)
+{
+    int64_t again_ns = INT64_MAX;
+    text_copy(ret_slow, slow_size, "");
+    mutex_lock(&self->lock);
+    if (self->connect && !self->timed_out) {
+        int64_t waited_ns = now_ns - self->began_ns;
+        again_ns = self->began_ns + (waited_ns < PATIENCE_NS ? PATIENCE_NS : self->limit_ns);
+        if (waited_ns >= PATIENCE_NS)
+            text_copy(ret_slow, slow_size, self->trying);
+        if (waited_ns >= self->limit_ns) {
+            self->timed_out = true;
+            cancel(self->connect);
+            again_ns = INT64_MAX;
+        }
+    }
+    mutex_unlock(&self->lock);
+    return again_ns;
 }
 
 void opener_cancel(struct opener *self)
 {
+    mutex_lock(&self->lock);
+    self->cancelled = true;
     if (self->connect)
         cancel(self->connect);
+    mutex_unlock(&self->lock);
 }
 
 void opener_finish(struct opener *self)
 {
-    if (self->connect) {
-        cancel(self->connect);
-        reap(self);
-        if (self->source)
-            self->source->ops->destroy(self->source);
-    }
+    opener_cancel(self);
+    thread_join(&self->thread);
+    if (self->result.source)
+        self->result.source->ops->destroy(self->result.source);
     mutex_finish(&self->lock);
 }

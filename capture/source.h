@@ -66,6 +66,8 @@ void source_status_set_sentence(struct source *self, const char *sentence);
 struct x11_connect;
 struct x11_connect *x11_connect_begin(const char *display, const char *xauthority, char *ret_sentence,
                                       size_t sentence_size);
+/* Before finish: that file is only read if it is this user's then. */
+void x11_connect_require_owner(struct x11_connect *self, unsigned uid);
 struct source *x11_connect_finish(struct x11_connect *self, const char *output, char *ret_sentence,
                                   size_t sentence_size);
 void x11_connect_cancel(struct x11_connect *self);

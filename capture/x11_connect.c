@@ -3,59 +3,35 @@
  * Opening an X display without ever hanging. xcb connects and reads the server's greeting in one blocking call, so the
  * socket is made here, without waiting, and the call runs on a thread of its caller's; a second descriptor of the same
  * socket lets another thread end it by a shutdown.
+ *
+ * xcb does not tell why a server said no (it writes the words to standard error instead), so the cookie is first tried
+ * on a connection of our own. That one stays open until xcb's is: a server may reset itself when its last client goes.
  */
 #include "capture/x11.h"
+#include "capture/x11_socket.h"
 
 #include "base/log.h"
 #include "base/text.h"
-#include "base/thread.h"
 
 #include <X11/Xauth.h>
 #include <errno.h>
-#include <stddef.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct x11_connect {
     char display[32], xauthority[256]; /* xauthority "": the usual place */
+    int64_t owner;                     /* of that file; -1: whoever */
     int number;
+    int trial;    /* tells whether we are let in */
     int socket;   /* given to xcb by finish; -1 then */
     int shutdown; /* a second descriptor of it */
 };
-
-/* 0 or the errno. The connection of a local stream socket succeeds or fails at once. */
-static int connect_to(int fd, const char *path, bool abstract)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    size_t length = strlen(path);
-    memcpy(address.sun_path + (abstract ? 1 : 0), path, length);
-    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + 1);
-    return connect(fd, (struct sockaddr *)&address, size) == 0 ? 0 : errno;
-}
-
-static int open_socket(int number, int *ret_error)
-{
-    char path[64];
-    snprintf(path, sizeof(path), "/tmp/.X11-unix/X%d", number);
-    for (int abstract = 1; abstract >= 0; abstract--) {
-        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd < 0) {
-            *ret_error = errno;
-            return -1;
-        }
-        *ret_error = connect_to(fd, path, abstract == 1);
-        if (*ret_error == 0)
-            return fd;
-        close(fd);
-        if (*ret_error == EAGAIN) /* its queue is full: it does not accept */
-            return -1;
-    }
-    return -1;
-}
 
 /* The number of a local display. */
 static bool parse_local(const char *display, int *ret_number)
@@ -69,46 +45,78 @@ static bool parse_local(const char *display, int *ret_number)
     return local && *ret_number >= 0;
 }
 
+static struct x11_connect *fail(struct x11_connect *self)
+{
+    x11_connect_destroy(self);
+    return NULL;
+}
+
+static bool open_sockets(struct x11_connect *self, char *ret_sentence, size_t sentence_size)
+{
+    int error = 0;
+    self->trial = x11_socket_open(self->number, &error);
+    if (self->trial >= 0)
+        self->socket = x11_socket_open(self->number, &error);
+    if (self->socket >= 0) {
+        self->shutdown = fcntl(self->socket, F_DUPFD_CLOEXEC, 0);
+        error = errno;
+    }
+    if (self->shutdown >= 0)
+        return true;
+    if (error == EAGAIN)
+        snprintf(ret_sentence, sentence_size, "The X server :%d does not answer.", self->number);
+    else if (error == ECONNREFUSED || error == ENOENT)
+        snprintf(ret_sentence, sentence_size, "There is no X server :%d. Waiting for it to start.", self->number);
+    else
+        snprintf(ret_sentence, sentence_size, "Cannot connect to the X server :%d: %s.", self->number, strerror(error));
+    return false;
+}
+
 struct x11_connect *x11_connect_begin(const char *display, const char *xauthority, char *ret_sentence,
                                       size_t sentence_size)
 {
-    int number, error;
+    int number;
     if (!parse_local(display, &number)) {
         snprintf(ret_sentence, sentence_size, "\"%s\" is not a local X display like :0.", display);
         return NULL;
     }
-    int fd = open_socket(number, &error);
-    if (fd < 0) {
-        if (error == EAGAIN)
-            snprintf(ret_sentence, sentence_size, "The X server :%d does not answer.", number);
-        else if (error == ECONNREFUSED || error == ENOENT)
-            snprintf(ret_sentence, sentence_size, "There is no X server :%d. Waiting for it to start.", number);
-        else
-            snprintf(ret_sentence, sentence_size, "Cannot connect to the X server :%d: %s.", number, strerror(error));
-        return NULL;
-    }
     struct x11_connect *self = calloc(1, sizeof(*self));
-    int second = dup(fd);
-    if (!self || second < 0) {
-        snprintf(ret_sentence, sentence_size, "Not enough memory or descriptors to open the display.");
-        free(self);
-        close(fd);
-        if (second >= 0)
-            close(second);
-        return NULL;
+    if (!self) {
+        text_copy(ret_sentence, sentence_size, "Not enough memory to open the display.");
+        return log_oom("x11");
     }
     snprintf(self->display, sizeof(self->display), ":%d", number);
     text_copy(self->xauthority, sizeof(self->xauthority), xauthority);
+    self->owner = -1;
     self->number = number;
-    self->socket = fd;
-    self->shutdown = second;
-    return self;
+    self->trial = self->socket = self->shutdown = -1;
+    return open_sockets(self, ret_sentence, sentence_size) ? self : fail(self);
+}
+
+void x11_connect_require_owner(struct x11_connect *self, unsigned uid)
+{
+    self->owner = uid;
+}
+
+/* Looks before it opens, and at what it opens: a file may have been replaced by now. NULL: not to be read. */
+static FILE *open_cookies(const char *path, int64_t owner)
+{
+    struct stat file;
+    char link[64];
+    int place = open(path, O_PATH | O_CLOEXEC);
+    if (place < 0)
+        return NULL;
+    bool good = fstat(place, &file) == 0 && S_ISREG(file.st_mode) && (owner < 0 || file.st_uid == (uid_t)owner);
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", place);
+    FILE *opened = good ? fopen(link, "re") : NULL;
+    close(place);
+    return opened;
 }
 
 /* The first cookie for display `number` in a file, whatever host it names: the file was found for this server. */
-static Xauth *read_cookie(const char *path, const char *digits, const char *type)
+static Xauth *read_cookie(const char *path, int64_t owner, const char *digits, const char *type)
 {
-    FILE *file = fopen(path, "re");
+    FILE *file = open_cookies(path, owner);
     Xauth *entry = NULL;
     while (file && (entry = XauReadAuth(file))) {
         bool any_number = entry->number_length == 0;
@@ -125,35 +133,103 @@ static Xauth *read_cookie(const char *path, const char *digits, const char *type
 }
 
 /* The cookie for a local display from the given file, else from $XAUTHORITY or ~/.Xauthority; NULL: none. */
-static Xauth *find_cookie(int number, const char *path)
+static Xauth *find_cookie(const struct x11_connect *self)
 {
     char host[256] = "", digits[16];
     static const char type[] = "MIT-MAGIC-COOKIE-1";
     char *types[] = {(char *)(uintptr_t)type}; /* the library only reads it */
     int lengths[] = {(int)sizeof(type) - 1};
-    snprintf(digits, sizeof(digits), "%d", number);
-    if (*path)
-        return read_cookie(path, digits, type);
+    snprintf(digits, sizeof(digits), "%d", self->number);
+    if (*self->xauthority)
+        return read_cookie(self->xauthority, self->owner, digits, type);
     gethostname(host, sizeof(host) - 1);
     return XauGetBestAuthByAddr(FamilyLocal, (unsigned short)strlen(host), host, (unsigned short)strlen(digits), digits,
                                 1, types, lengths);
 }
 
+/* Waits for as long as it takes, or until cancelled. False: the connection ended. */
+static bool receive(int fd, void *ret_bytes, size_t size)
+{
+    for (size_t have = 0; have < size;) {
+        struct pollfd news = {.fd = fd, .events = POLLIN};
+        ssize_t got = recv(fd, (char *)ret_bytes + have, size - have, 0);
+        if (got > 0)
+            have += (size_t)got;
+        else if (got == 0 || (errno != EAGAIN && errno != EINTR))
+            return false;
+        else
+            poll(&news, 1, -1);
+    }
+    return true;
+}
+
+static bool send_greeting(int fd, const Xauth *cookie)
+{
+    enum { ROOM = 512 };
+    uint16_t name = cookie ? cookie->name_length : 0, data = cookie ? cookie->data_length : 0;
+    uint8_t bytes[ROOM] = {0};
+    const uint16_t one = 1;
+    size_t name_room = (name + 3u) & ~3u, size = 12 + name_room + ((data + 3u) & ~3u);
+    if (size > ROOM)
+        return false;
+    bytes[0] = *(const uint8_t *)&one ? 'l' : 'B'; /* numbers are sent as this machine writes them */
+    memcpy(bytes + 2, &(uint16_t){11}, 2);
+    memcpy(bytes + 6, &name, 2);
+    memcpy(bytes + 8, &data, 2);
+    if (cookie) {
+        memcpy(bytes + 12, cookie->name, name);
+        memcpy(bytes + 12 + name_room, cookie->data, data);
+    }
+    return send(fd, bytes, size, MSG_NOSIGNAL) == (ssize_t)size;
+}
+
+/* The server's first word: 0 no, followed by the reason; 1 welcome; 2 asks for more than a cookie. */
+static bool is_admitted(struct x11_connect *self, const Xauth *cookie, char *ret_sentence, size_t sentence_size)
+{
+    uint8_t head[8];
+    char reason[256] = "";
+    const char *name = self->display;
+    if (!send_greeting(self->trial, cookie) || !receive(self->trial, head, sizeof(head))) {
+        snprintf(ret_sentence, sentence_size, "The X server %s ended the connection.", name);
+        return false;
+    }
+    if (head[0] == 1)
+        return true;
+    if (head[0] == 0 && !receive(self->trial, reason, head[1]))
+        reason[0] = 0;
+    for (char *c = reason; *c; c++)
+        *c = *c < ' ' || *c > '~' ? ' ' : *c;
+    if (strstr(reason, "aximum number of clients"))
+        snprintf(ret_sentence, sentence_size, "The X server %s has no room for one more program.", name);
+    else if (cookie)
+        snprintf(ret_sentence, sentence_size,
+                 "The X server %s refused our cookie. Run this program as the desktop's user.", name);
+    else
+        snprintf(ret_sentence, sentence_size,
+                 "The X server %s asks for a cookie, and we have none. Run this program as the desktop's user.", name);
+    log_debug("x11: %s: no: %s", name, reason);
+    return false;
+}
+
 xcb_connection_t *x11_connect_open(struct x11_connect *self, char *ret_sentence, size_t sentence_size)
 {
-    Xauth *cookie = find_cookie(self->number, self->xauthority);
+    Xauth *cookie = find_cookie(self);
     xcb_auth_info_t info = {0};
+    xcb_connection_t *connection = NULL;
     if (cookie)
         info = (xcb_auth_info_t){cookie->name_length, cookie->name, cookie->data_length, cookie->data};
-    xcb_connection_t *connection = xcb_connect_to_fd(self->socket, cookie ? &info : NULL); /* takes the socket */
-    self->socket = -1;
+    if (is_admitted(self, cookie, ret_sentence, sentence_size)) {
+        connection = xcb_connect_to_fd(self->socket, cookie ? &info : NULL); /* takes the socket */
+        self->socket = -1;
+    }
     if (cookie)
         XauDisposeAuth(cookie);
-    if (!xcb_connection_has_error(connection))
-        return connection;
-    snprintf(ret_sentence, sentence_size, "The X server %s refused the connection.", self->display);
-    xcb_disconnect(connection);
-    return NULL;
+    if (connection && xcb_connection_has_error(connection)) {
+        snprintf(ret_sentence, sentence_size, "The X server %s ended the connection.", self->display);
+        xcb_disconnect(connection);
+        return NULL;
+    }
+    return connection;
 }
 
 struct source *x11_connect_finish(struct x11_connect *self, const char *output, char *ret_sentence,
@@ -172,6 +248,7 @@ struct source *x11_connect_finish(struct x11_connect *self, const char *output, 
 
 void x11_connect_cancel(struct x11_connect *self)
 {
+    shutdown(self->trial, SHUT_RDWR);
     shutdown(self->shutdown, SHUT_RDWR);
 }
 
@@ -181,6 +258,9 @@ void x11_connect_destroy(struct x11_connect *self)
         return;
     if (self->socket >= 0)
         close(self->socket);
-    close(self->shutdown);
+    if (self->trial >= 0)
+        close(self->trial);
+    if (self->shutdown >= 0)
+        close(self->shutdown);
     free(self);
 }
