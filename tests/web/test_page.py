@@ -15,6 +15,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
+import scenes
 from browser import start_browser
 from web_host import PASSWORD, SETUP_CODE, Caller, WebHost
 
@@ -24,6 +25,7 @@ SHOTS = os.environ.get("SCREENSHOTS")
 
 class PageTest(unittest.TestCase):
     password = PASSWORD
+    old = False
 
     @classmethod
     def setUpClass(cls):
@@ -36,7 +38,7 @@ class PageTest(unittest.TestCase):
         shutil.rmtree(cls.profile, ignore_errors=True)
 
     def setUp(self):
-        self.host = WebHost(PROGRAM, self.password)
+        self.host = WebHost(PROGRAM, self.password, self.old)
         self.origin = f"https://127.0.0.1:{self.host.port}"
         self.addCleanup(self.stop_host)
         self.browser.delete_all_cookies()
@@ -74,7 +76,7 @@ class PageTest(unittest.TestCase):
 
     def shot(self, name):
         """In all four looks; the text never runs wider than the window."""
-        for width, height in [(1200, 900), (390, 844)]:
+        for width, height in [(1200, 900), (390, 844), (320, 640)]:
             for scheme in ["light", "dark"]:
                 self.look(width, height, scheme)
                 wide = self.browser.execute_script("return document.documentElement.scrollWidth")
@@ -246,17 +248,259 @@ class Open(PageTest):
         self.wait("the end", lambda: self.shown("#sessions-empty"))
 
     def test_this_host_tells_what_it_is(self):
-        for part in ["workstation-3", "47989", "X11 :0", "announced on the local network", "no render node"]:
+        for part in ["workstation-3", "47989", "announced on the local network", "no render node"]:
             self.assertIn(part, self.text("#about") + self.text("#encoders"))
+        self.assertIn("X11 :0", self.text("#display-facts"))
         self.assertIn("Ready to stream", self.text("#hero-sentence"))
 
     def test_every_field_and_button_has_a_name(self):
         self.host.tell("ask one 192.168.1.40")
-        self.wait("the request", lambda: len(self.all(".pairing")) == 1)
-        self.find("#password-box summary").click()
-        for element in self.all("input:not(.away), button, summary"):
+        self.host.tell_status(**scenes.private_display())
+        self.wait("the request", lambda: len(self.all(".pairing")) == 1 and self.shown("#desktop"))
+        for summary in self.all("summary"):
+            if summary.is_displayed():
+                summary.click()
+        for element in self.all("input:not(.away), button, summary, pre[tabindex]"):
             if element.is_displayed():
                 self.assertTrue(element.accessible_name, element.get_attribute("outerHTML"))
+
+
+class Streaming(PageTest):
+    """What is streamed from: display, session, apps, health."""
+
+    def setUp(self):
+        super().setUp()
+        self.log_in()
+
+    def tell(self, scene, **more):
+        self.host.tell_status(**{**scene, **more})
+
+    def see(self, selector, *parts):
+        for part in parts:
+            self.wait(f"{part!r} in {selector}", lambda part=part: part in self.text(selector))
+
+    def test_a_private_display_and_its_session(self):
+        self.tell(scenes.private_display())
+        self.see("#desktop", "Xorg on :91", "2560 × 1440", "restarted once", "startxfce4", "as user anna", "restarted twice",
+                 "signal 11 (Segmentation fault).")
+        self.assertEqual(self.text("#desktop-badge"), "running")
+        self.assertFalse(self.shown("#desktop-output pre"))
+        self.find("#desktop-output summary").click()
+        self.see("#desktop-output pre", "Unsupported GL renderer")
+        self.shot("private")
+        broken = {**scenes.DESKTOP, "state": "waiting", "display": "", "session": None,
+                  "sentence": "Xorg ended with exit code 1. It is tried again in 8 s."}
+        self.tell(scenes.private_display(), desktop=broken)
+        self.see("#desktop", "tried again in 8 s", "session_command")
+        self.assertEqual(self.text("#desktop-badge"), "waiting")
+        self.assertFalse(self.shown("#restart-session"))
+        self.assertTrue(self.shown("#restart-display"))
+        self.tell(scenes.private_display(), desktop=None)
+        self.wait("no private display", lambda: not self.shown("#desktop"))
+
+    def test_output_that_is_read_stays_where_it_is(self):
+        scene = scenes.private_display()
+        scene["desktop"]["session"]["output"] = "".join(f"line {i}\n" for i in range(100))
+        self.tell(scene)
+        self.wait("the display", lambda: self.shown("#desktop"))
+        self.find("#desktop-output summary").click()
+        pre = self.find("#desktop-output pre")
+        at = "return [arguments[0].scrollTop, arguments[0].scrollHeight - arguments[0].clientHeight]"
+        self.wait("its end", lambda: self.browser.execute_script(at, pre)[0] > 500)
+        scene["desktop"]["session"]["output"] += "and one more\n"
+        self.tell(scene)
+        self.see("#desktop-output pre", "and one more")
+        top, end = self.browser.execute_script(at, pre)
+        self.assertAlmostEqual(top, end, delta=2)
+        self.browser.execute_script("arguments[0].scrollTop = 40", pre)
+        scene["desktop"]["session"]["output"] += "and another\n"
+        self.tell(scene)
+        self.see("#desktop-output pre", "and another")
+        self.assertEqual(self.browser.execute_script(at, pre)[0], 40)
+
+    def test_restarts_come_after_a_question(self):
+        self.tell(scenes.private_display())
+        for button, told in [("#restart-session", "restart session"), ("#restart-display", "restart server")]:
+            self.click_when_there(button)
+            self.see("#ask", "unsaved work is lost", "Cancel")
+            self.assertEqual(self.browser.switch_to.active_element.text, "Cancel")
+            self.find("#ask-no").click()
+            self.wait("no question", lambda: not self.shown("#ask"))
+            self.click_when_there(button)
+            self.shot("restart")
+            self.click_when_there("#ask-yes")
+            self.host.expect(told)
+            self.see("#toasts", "is being restarted")
+        self.assertTrue(self.host.lines.empty())
+
+    def test_the_log_of_the_x_server(self):
+        self.host.tell_log(scenes.X_LOG)
+        self.tell(scenes.private_display())
+        self.click_when_there("#desktop-log")
+        self.see("#log-text", "X.Org X Server", "glx")
+        self.assertEqual(self.find("#log-text").get_property("textContent"), scenes.X_LOG)
+        self.assertEqual(self.browser.switch_to.active_element.get_attribute("id"), "log-text")
+        self.shot("log")
+        self.host.tell_log(scenes.X_LOG + "(EE) no more memory\n")
+        self.find("#log-again").click()
+        self.see("#log-text", "no more memory")
+        self.find("#log-copy").click()
+        self.wait("the copy", lambda: self.text("#log-copy") in ("Copied", "Selected: press Ctrl+C"))
+        self.find("#log-text").send_keys(Keys.ESCAPE)
+        self.wait("it is closed", lambda: not self.shown("#log"))
+        self.assertEqual(self.browser.switch_to.active_element.get_attribute("id"), "desktop-log")
+        self.assertEqual(self.find("#log-text").get_property("textContent"), "")
+
+    def test_a_found_display_offers_a_log_only_where_there_is_one(self):
+        self.tell(scenes.found_display())
+        self.see("#display-facts", ":0 DP-1")
+        self.assertFalse(self.shown("#found-log"))
+        self.host.tell_log(scenes.X_LOG)
+        scene = scenes.found_display()
+        scene["display"]["source"] = "x11 :1 DP-1"
+        self.tell(scene)
+        self.click_when_there("#found-log")
+        self.see("#log-text", "X.Org X Server")
+
+    def test_a_found_display_tells_what_else_there_was(self):
+        self.tell(scenes.found_display())
+        self.see("#display-card", "2 other displays were found")
+        self.assertNotIn("Xwayland", self.text("#display-card"))
+        self.find("#candidates-box summary").click()
+        self.see("#candidates", ":0", "active session of anna", ":1024", "Xwayland: shows single windows only")
+        self.assertEqual([row.get_attribute("class") for row in self.all("#candidates li")], ["usable", "", ""])
+        self.see("#display-facts", "no screen saver", "does not go to sleep")
+        self.shot("found")
+        self.tell(scenes.found_display(), display=scenes.LOST, sessions=[], inhibit="logind does not answer")
+        self.see("#display-card", "status picture", "1 display was found and not taken", "opened again twice",
+                 "may go to sleep: logind does not answer")
+        self.see("#hero-sentence", "No desktop was found yet")
+        self.shot("lost")
+
+    def test_the_mode_in_words(self):
+        rows = [
+            (scenes.mode("applied", "2560x1440@60", switches=1), "#display-facts",
+             "2560 × 1440 at 60 Hz, asked for by Living-room TV; put back when the last stream ends."),
+            (scenes.mode("pending", "1920x1080@59.94"), "#display-facts",
+             "1920 × 1080 at 59.94 Hz, asked for by Living-room TV; being set now."),
+            (scenes.mode("as found", "2560x1440@60"), "#display-facts", "the display has it already."),
+            (scenes.mode("refused", "3840x2160@120", "DP-1 can do 600 MHz at most, this needs 1188 MHz", refusals=2),
+             "#mode-problem", "3840 × 2160 at 120 Hz, asked for by Living-room TV, could not be set. DP-1 can do 600 MHz at "
+             "most, this needs 1188 MHz."),
+            (scenes.mode("reverted", "3440x1440@100", "No picture came with it.", switches=1, reverts=1),
+             "#mode-problem", "was set and put back again. No picture came with it."),
+        ]
+        for mode, place, text in rows:
+            scene = scenes.found_display()
+            scene["display"]["mode"] = mode
+            self.tell(scene)
+            self.see(place, text)
+            if mode["refusals"]:
+                self.see("#display-facts", "mode refused twice")
+                self.shot("refused")
+        scene["display"]["mode"] = scenes.mode()
+        self.tell(scene)
+        self.see("#display-facts", "as it was found")
+        self.assertFalse(self.shown("#mode-problem"))
+
+    def test_apps_and_several_streams(self):
+        self.tell(scenes.private_display())
+        self.wait("two streams", lambda: len(self.all("#sessions .session")) == 2)
+        self.assertEqual(self.text("#sessions-count"), "2")
+        first, second = self.all("#sessions .session")
+        self.assertIn("sets the display's mode", first.text)
+        self.assertIn("Steam · 192.168.1.34", first.text)
+        self.assertNotIn("sets the display's mode", second.text)
+        self.assertIn("At most 30 pictures a second", second.text)
+        self.assertNotIn("At most", first.text)
+        self.assertEqual([one.text for one in self.all("#apps .label")], ["Desktop", "Steam", "Emulator"])
+        self.see("#apps", "running", "Streamed to Living-room TV and Steam Deck", "steam -bigpicture", "ended after 10 s")
+        self.assertNotIn("idle", self.text("#apps"))
+        self.find('.app:last-child .output summary').click()
+        self.see("#apps", "waiting for bridge.local")
+        row = self.find('.app:last-child')
+        self.tell({"apps": [{**app, "state": "idle", "sentence": ""} for app in scenes.APPS], "sessions": []})
+        self.wait("idle", lambda: "running" not in self.text("#apps") and "ended after" not in self.text("#apps"))
+        self.assertTrue(row.is_displayed())  # the same rows, kept
+        self.assertTrue(self.shown("#sessions-empty"))
+
+    def test_health_shows_when_there_is_something_to_tell(self):
+        self.tell({"stages": scenes.stages()})
+        self.see("#about", "all stages run well")
+        self.assertFalse(self.shown("#health"))
+        self.tell({"stages": scenes.stages(1, 180000)})
+        self.see("#health", "The encode stage hung once and was restarted 3 minutes ago.")
+        self.assertEqual(self.find("#health-said").get_property("textContent"),
+                         "The encode stage hung once and was restarted.")
+        self.tell({"stages": scenes.stages(3, 0, "hung")})
+        self.see("#health", "The encode stage hangs")
+        self.assertIn("bad", self.find("#health").get_attribute("class"))
+        self.shot("hung")
+        self.tell({"stages": scenes.stages(3, 5 * 3600000)})
+        self.wait("long ago", lambda: not self.shown("#health"))
+        self.see("#about", "encode hung 3 times, last 5 hours ago")
+
+    def test_whatever_the_texts_hold_is_shown_as_text(self):
+        evil = "</pre></script><img src=x onerror=\"document.title='taken'\"><b class=evil>"
+
+        def poison(value, key=""):
+            if isinstance(value, dict):
+                return {name: poison(one, name) for name, one in value.items()}
+            if isinstance(value, list):
+                return [poison(one, key) for one in value]
+            return value + evil if isinstance(value, str) and key != "id" else value
+
+        scene = poison(scenes.private_display())
+        scene["display"] = poison({**scenes.FOUND, "sentence": "odd"})
+        scene["display"]["mode"] = {**scenes.mode("refused"), "wished": evil, "sentence": evil}
+        scene["stages"][0]["hangs"] = scene["stages"][1]["hangs"]
+        scene["stages"][0]["last_ms"] = scene["stages"][1]["last_ms"]
+        scene["desktop"]["state"] = scene["desktop"]["session"]["state"] = evil
+        self.host.tell_log(evil)
+        self.tell(scene)
+        self.wait("the display", lambda: self.shown("#desktop"))
+        for summary in self.all("summary"):
+            if summary.is_displayed():
+                summary.click()
+        for place in ["#health", "#sessions", "#display-facts", "#mode-problem", "#candidates", "#desktop-where",
+                      "#desktop-badge", "#desktop-sentence", "#desktop-command", "#desktop-user", "#desktop-end",
+                      "#desktop-output pre", "#desktop-session-badge", "#apps", "#apps pre", "#about"]:
+            self.see(place, evil)
+        self.shot("evil")
+        self.find("#desktop-log").click()
+        self.see("#log-text", evil)
+        for name in ["applied", "pending", "reverted", "as found"]:
+            self.tell({"display": {**scene["display"], "mode": {**scene["display"]["mode"], "state": name}}})
+            self.see("#display-card", evil)
+        self.assertEqual(self.all(".evil, img[src=x], pre pre, pre *"), [])
+        self.assertEqual(self.browser.title, "Earthshine")
+
+    def test_nothing_of_it_stays_after_the_log_out(self):
+        self.host.tell_log("secret log")
+        self.tell(scenes.private_display())
+        self.click_when_there("#desktop-log")
+        self.see("#log-text", "secret log")
+        self.find("#log-close").click()
+        self.find("#logout").click()
+        self.wait("the log-in", lambda: self.shown("#login"))
+        left = self.find("body").get_property("textContent")
+        for word in ["secret log", "startxfce4", "Segmentation", "anna", "bigpicture", "Living-room", "DUMMY0", "hung once"]:
+            self.assertNotIn(word, left)
+
+
+class OldHost(PageTest):
+    old = True
+
+    def test_a_host_without_desktops_shows_no_empty_cards(self):
+        self.log_in()
+        self.wait("the display", lambda: "X11 :0" in self.text("#display-facts"))
+        for selector in ["#apps-card", "#desktop", "#health", "#candidates-box", "#mode-problem", "#found-log"]:
+            self.assertFalse(self.shown(selector), selector)
+        self.assertNotIn("Health", self.text("#about"))
+        self.host.tell_status(desktop=scenes.DESKTOP)
+        self.click_when_there("#restart-display")
+        self.click_when_there("#ask-yes")
+        self.wait("the refusal", lambda: "runs no display of its own" in self.text("#toasts"))
 
 
 if __name__ == "__main__":

@@ -50,9 +50,7 @@ function showGate(name) {
   state.waiting = [];
   for (const form of ["setup-form", "login-form", "password-form"]) $(form).reset();
   for (const problem of document.querySelectorAll(".problem")) problem.textContent = "";
-  $("pairings").replaceChildren();
-  $("sessions").replaceChildren();
-  $("clients").replaceChildren();
+  for (const list of ["pairings", "sessions", "clients", "about", "encoders", "counters"]) $(list).replaceChildren();
   forgetStreaming();
   $("pairings-said").textContent = "";
   $("top-host").textContent = $("foot").textContent = "";
