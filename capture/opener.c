@@ -195,6 +195,24 @@ static void open_best(struct opener *self, const struct finder_candidate *candid
         result->candidates[i].chosen = *here && strcmp(result->candidates[i].name, here) == 0;
 }
 
+static void remember(struct opener *self, const struct finder_candidate *candidates, struct opener_result *result)
+{
+    struct opener_memory memory[DISPLAY_CANDIDATES_MAX] = {{.name = ""}};
+    for (int i = 0; i < result->candidate_count; i++) {
+        struct display_candidate *shown = &result->candidates[i];
+        for (int k = 0; k < DISPLAY_CANDIDATES_MAX && !shown->chosen; k++) {
+            const struct opener_memory *known = &self->memory[k];
+            bool same = strcmp(known->name, shown->name) == 0 && strcmp(known->found, candidates[i].reason) == 0;
+            if (same && strcmp(shown->reason, candidates[i].reason) == 0)
+                text_copy(shown->reason, sizeof(shown->reason), known->told);
+        }
+        text_copy(memory[i].name, sizeof(memory[i].name), shown->name);
+        text_copy(memory[i].found, sizeof(memory[i].found), candidates[i].reason);
+        text_copy(memory[i].told, sizeof(memory[i].told), shown->reason);
+    }
+    memcpy(self->memory, memory, sizeof(memory));
+}
+
 static void open_any(struct opener *self, struct opener_result *result)
 {
     struct finder_candidate *candidates = calloc(FINDER_MAX, sizeof(*candidates));
@@ -211,6 +229,7 @@ static void open_any(struct opener *self, struct opener_result *result)
         text_copy(shown->reason, sizeof(shown->reason), candidates[i].reason);
     }
     open_best(self, candidates, count, result);
+    remember(self, candidates, result);
     free(candidates);
     const char *names[DISPLAY_CANDIDATES_MAX], *reasons[DISPLAY_CANDIDATES_MAX];
     for (int i = 0; i < result->candidate_count; i++) {

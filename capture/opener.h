@@ -30,10 +30,16 @@ struct opener_result {
     int candidate_count;
 };
 
+/* What an earlier round has learnt by trying: a look for a better display does not try the others again. */
+struct opener_memory {
+    char name[32], found[128], told[128]; /* found: what the finder said of it */
+};
+
 struct opener {
     struct thread thread;
     struct opener_wish wish;
-    void (*wake)(void *context); /* called on the opener's thread when it is done */
+    struct opener_memory memory[DISPLAY_CANDIDATES_MAX]; /* opener's thread */
+    void (*wake)(void *context);                         /* called on the opener's thread when it is done */
     void *context;
 
     struct mutex lock; /* guards the rest */

@@ -28,7 +28,9 @@ bool x11_is_alive(struct x11_source *self)
 {
     if (!xcb_connection_has_error(self->connection))
         return true;
-    snprintf(self->base.sentence, sizeof(self->base.sentence), "The desktop %s went away. Waiting for it to return.",
+    snprintf(self->base.sentence, sizeof(self->base.sentence),
+             self->aborted ? "The X server %s stopped answering. Connecting again."
+                           : "The desktop %s went away. Waiting for it to return.",
              self->display);
     return false;
 }
@@ -264,7 +266,9 @@ static bool x11_fetch(struct source *base, int64_t now_ns, struct source_picture
 
 static void x11_abort(struct source *base)
 {
-    shutdown(xcb_get_file_descriptor(x11_of(base)->connection), SHUT_RDWR);
+    struct x11_source *self = x11_of(base);
+    self->aborted = true;
+    shutdown(xcb_get_file_descriptor(self->connection), SHUT_RDWR);
 }
 
 static const struct source_ops x11_ops = {

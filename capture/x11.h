@@ -7,6 +7,7 @@
 
 #include "capture/source.h"
 
+#include <stdatomic.h>
 #include <xcb/damage.h>
 #include <xcb/randr.h>
 #include <xcb/shm.h>
@@ -26,6 +27,7 @@ struct x11_shm {
 struct x11_source {
     struct source base;
     xcb_connection_t *connection;
+    atomic_bool aborted; /* any thread sets it */
     char display[32], output[64];
     xcb_window_t root;
     int root_width, root_height;

@@ -98,6 +98,28 @@ static void setup_modes(struct x11_source *self)
                                XCB_RANDR_NOTIFY_MASK_OUTPUT_CHANGE);
 }
 
+/* Its root window is black: the windows are on the Wayland compositor's screen. It names its outputs itself. */
+static bool is_xwayland(struct x11_source *self)
+{
+    xcb_randr_get_screen_resources_current_reply_t *resources = NULL;
+    bool found = false;
+    if (self->has_randr)
+        resources = xcb_randr_get_screen_resources_current_reply(
+            self->connection, xcb_randr_get_screen_resources_current(self->connection, self->root), NULL);
+    if (!resources)
+        return false;
+    if (xcb_randr_get_screen_resources_current_outputs_length(resources) > 0) {
+        xcb_randr_output_t output = xcb_randr_get_screen_resources_current_outputs(resources)[0];
+        xcb_randr_get_output_info_reply_t *info = xcb_randr_get_output_info_reply(
+            self->connection, xcb_randr_get_output_info(self->connection, output, XCB_CURRENT_TIME), NULL);
+        found = info && xcb_randr_get_output_info_name_length(info) >= 8 &&
+                memcmp(xcb_randr_get_output_info_name(info), "XWAYLAND", 8) == 0;
+        free(info);
+    }
+    free(resources);
+    return found;
+}
+
 static void setup_motion(struct x11_source *self)
 {
     const xcb_query_extension_reply_t *xinput = extension(self, &xcb_input_id);
@@ -127,6 +149,9 @@ bool x11_setup(struct x11_source *self)
     if (!setup_shm(self) || !setup_damage(self))
         return false;
     setup_modes(self);
+    if (is_xwayland(self))
+        return fail(self, "is Xwayland of a Wayland session: its screen cannot be read. Log in with an X11 session, or "
+                          "set virtual_display");
     setup_motion(self);
     return x11_is_alive(self);
 }
