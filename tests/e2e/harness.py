@@ -502,7 +502,3 @@ class DisplayTest(TestCase):
 
     def stream_options(self, *more):
         return ("--width", self.size[0], "--height", self.size[1], *more)
-
-    @property
-    def soak(self):
-        return int(os.environ.get("ES_SOAK", "0"))

@@ -248,8 +248,8 @@ def summary(values):
 
 
 class Soak:
-    def __init__(self, count, seed, settings=None):
-        self.count, self.seed = count, seed
+    def __init__(self, count, seed, settings=None, verbose=False):
+        self.count, self.seed, self.verbose, self.begin_s = count, seed, verbose, time.monotonic()
         self.rng = random.Random(seed)
         with open(EARTHSHINE, "rb") as program:
             image = program.read()
@@ -264,6 +264,9 @@ class Soak:
 
     # the parts
     def set_up(self):
+        if self.sanitizer == "tsan":
+            known = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tsan.supp")
+            os.environ["TSAN_OPTIONS"] = f"suppressions={known} {os.environ.get('TSAN_OPTIONS', '')}"
         run("ip", "link", "set", "lo", "up")
         run("nft", RULES)
         self.desktop = Desktop(self.folder)
@@ -310,9 +313,14 @@ class Soak:
         with self.lock:
             self.visits.remove(visit)
             self.done.append(visit)
-            if visit.failure:
-                self.failures.append(visit.failure)
-                print(f"[{time.strftime('%T')}] {visit.failure}", flush=True)
+        if visit.failure:
+            self.failures.append(visit.failure)
+            self.say(visit.failure)
+        elif self.verbose:
+            self.say(f"{visit}: picture after {visit.picture_ms} ms, gone after {visit.gone_s:.2f} s")
+
+    def say(self, text):
+        print(f"[{time.monotonic() - self.begin_s:.2f}] {text}", flush=True)
 
     def in_front(self):
         with self.lock:
@@ -334,6 +342,8 @@ class Soak:
         place.visits.append(visit)
         with self.lock:
             self.visits.append(visit)
+        if self.verbose:
+            self.say(f"{visit} starts")
         visit.start()
 
     def rest(self):
@@ -421,13 +431,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--verbose", action="store_true", help="a line per connect")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="setting of the host")
     arguments = parser.parse_args()
     if not os.environ.get(INSIDE):
         os.environ[INSIDE] = "1"
         os.execvp("unshare", ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", sys.executable, "-B",
                               *sys.argv])
-    soak = Soak(arguments.count, arguments.seed, dict(word.split("=", 1) for word in arguments.set))
+    soak = Soak(arguments.count, arguments.seed, dict(word.split("=", 1) for word in arguments.set),
+                arguments.verbose)
     figures = {}
     try:
         soak.set_up()

@@ -136,10 +136,9 @@ class Growth(DisplayTest):
         time.sleep(1)
         fds, threads, memory_kb = self.host.fds(), self.host.threads(), self.host.memory_kb()
         start = time.monotonic()
-        rounds = max(self.rounds, self.soak)
-        for number in range(rounds):
+        for number in range(self.rounds):
             self.one_round(number)
-        print(f"{(time.monotonic() - start) / rounds:.2f} s a round")
+        print(f"{(time.monotonic() - start) / self.rounds:.2f} s a round")
         self.at_rest()
         wait_for(lambda: self.host.fds() <= fds, 15, f"descriptors to fall back to {fds}")
         wait_for(lambda: self.host.threads() <= threads, 15, f"threads to fall back to {threads}")
