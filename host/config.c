@@ -70,7 +70,7 @@ static const struct key keys[] = {
 };
 enum { KEY_COUNT = sizeof(keys) / sizeof(keys[0]) };
 
-static bool is_service(void)
+bool config_is_service(void)
 {
     return geteuid() == 0;
 }
@@ -90,7 +90,7 @@ static bool user_folder(const char *variable, const char *fallback, char *ret_pa
 bool config_default_path(char ret_path[CONFIG_PATH_MAX])
 {
     char folder[CONFIG_PATH_MAX - 32];
-    if (is_service())
+    if (config_is_service())
         text_copy(folder, sizeof(folder), "/etc/earthshine");
     else if (!user_folder("XDG_CONFIG_HOME", ".config", folder, sizeof(folder)))
         return false;
@@ -113,7 +113,7 @@ void config_init(struct config *ret_config)
         .web_allow = WEB_ALLOW_LAN,
         .log_level = LOG_LEVEL_INFO,
     };
-    if (is_service())
+    if (config_is_service())
         text_copy(ret_config->state_dir, sizeof(ret_config->state_dir), "/var/lib/earthshine");
     else if (!user_folder("XDG_STATE_HOME", ".local/state", ret_config->state_dir, sizeof(ret_config->state_dir)))
         ret_config->state_dir[0] = 0;
@@ -133,7 +133,7 @@ static const char *check_private_display(const struct config *config)
         return "session_command is what runs in the private display: set virtual_display = WIDTHxHEIGHT too";
     if (config->virtual_width && strcmp(config->display, "auto") != 0)
         return "virtual_display makes a display to stream: leave display at auto, or virtual_display empty";
-    if (is_service() && config->session_command[0] && !config->session_user[0])
+    if (config_is_service() && config->session_command[0] && !config->session_user[0])
         return "session_user is missing: as root, say as whom session_command is to run (session_user = root if you "
                "really want that)";
     return NULL;

@@ -72,6 +72,8 @@ struct config {
     size_t app_count;
 };
 
+bool config_is_service(void); /* we are root */
+
 /* Defaults. The state folder as DESIGN says: a user's own, or /var/lib/earthshine for root. False: no home folder, and
  * `state_dir` must be set. */
 void config_init(struct config *ret_config);
