@@ -46,7 +46,7 @@ struct session {
     bool dying_queued;
     struct report report;
     bool first_picture_sent;
-    bool software; /* the encoder it begins with runs on our cores */
+    bool software; /* its encoder, the last one we know of, runs on our cores */
     struct encode_budget_entry budget;
     char rate_reason[ENCODE_BUDGET_REASON_MAX];     /* why it has fewer pictures than it wished; "": it has all */
     const struct heartbeat *watched[STREAM_STAGES]; /* known to the watchdog; NULL: not */

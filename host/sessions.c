@@ -354,6 +354,7 @@ struct sessions *sessions_create(const struct sessions_config *config)
 
 void sessions_end_all(struct sessions *self, void (*done)(void *ctx), void *ctx)
 {
+    self->stopping = true;
     if (!self->first) {
         done(ctx);
         return;

@@ -29,7 +29,8 @@ struct sessions {
     struct run runs[SESSIONS_RUNS_MAX];
     int run_count;
     struct loop_timer *tick;
-    void (*all_ended)(void *ctx); /* set while the host stops */
+    bool stopping;                /* the host is: nothing is launched any more */
+    void (*all_ended)(void *ctx); /* set until they have */
     void *all_ended_ctx;
     struct {
         uint64_t started, ended, rtsp_refused, pings_unknown;

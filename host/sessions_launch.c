@@ -192,8 +192,8 @@ static void begin_in_place_of(struct session *session, struct run *run, uint32_t
 enum sessions_result sessions_launch(struct sessions *self, const struct sessions_caller *caller,
                                      const struct nvhttp_launch *launch, bool resume, bool encrypted_rtsp)
 {
-    if (self->all_ended)
-        return SESSIONS_FAILED; /* the host is stopping */
+    if (self->stopping)
+        return SESSIONS_FAILED;
     const struct encoder_report *encoders[STREAM_ENCODERS_MAX];
     if (!collect_encoders(self, ENCODER_H264, encoders))
         return SESSIONS_NO_ENCODER;

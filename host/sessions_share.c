@@ -83,11 +83,13 @@ static size_t list_encoding(const struct sessions *self, struct session *ret_lis
     return count;
 }
 
-static void describe_encode(const struct session *session, struct encode_budget_entry *entry)
+static void describe_encode(struct session *session, struct encode_budget_entry *entry)
 {
     const struct stream_report *now = &session->report.now;
+    if (now->encoder && now->encoder[0]) /* else it is only being made */
+        session->software = now->software;
     *entry = session->budget;
-    entry->software = now->pictures ? now->software : session->software;
+    entry->software = session->software;
     entry->pixels = (int64_t)session->announce.width * session->announce.height;
     entry->wished_fps_x100 = session->announce.fps_x100;
     entry->encode_ns = session->report.encode_ns;
