@@ -22,10 +22,10 @@ def receive(link, size):
 
 
 class Root:
-    """A connection to display `number` and its root window."""
+    """A connection to display `number` and its root window. `cookie`: the 16 bytes it asks for, if any."""
 
-    def __init__(self, number, limit_s=20):
-        self.link = socket.socket(socket.AF_UNIX)
+    def __init__(self, number, limit_s=20, cookie=b""):
+        self.link, self.cookie = socket.socket(socket.AF_UNIX), cookie
         try:
             self.link.settimeout(limit_s)
             self.link.connect(f"/tmp/.X11-unix/X{number}")
@@ -41,7 +41,9 @@ class Root:
         self.link.close()
 
     def _greet(self):
-        self.link.sendall(struct.pack("<BxHHHHxx", ord("l"), 11, 0, 0, 0))
+        name = b"MIT-MAGIC-COOKIE-1" if self.cookie else b""
+        self.link.sendall(struct.pack("<BxHHHHxx", ord("l"), 11, 0, len(name), len(self.cookie)) + pad(name) +
+                          pad(self.cookie))
         status, _, _, _, words = struct.unpack("<BBHHH", receive(self.link, 8))
         setup = receive(self.link, 4 * words)
         if status != 1:
