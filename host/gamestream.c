@@ -9,12 +9,11 @@
 #include "net/interfaces.h"
 #include "protocol/nvhttp.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char app_name[] = "Desktop"; /* the one application */
-
-enum { PORT_RTSP = 21 };
+enum { PORT_RTSP = 21, APPLIST_ENTRY_MAX = 1024 /* a name of which every byte is escaped, and its elements */ };
 
 struct gamestream {
     struct gamestream_config config;
@@ -321,6 +320,27 @@ static void reply_launch_result(struct gamestream *self, struct http_exchange *e
         nvhttp_launched(resume, encrypted, local, self->config.config->port + PORT_RTSP, document, sizeof(document)));
 }
 
+/* True: the app may be launched by this client. */
+static bool check_app(struct gamestream *self, struct http_exchange *exchange, uint32_t app_id, const char *element)
+{
+    if (!self->config.apps)
+        return app_id == nvhttp_app_id("Desktop");
+    char message[STATE_NAME_MAX + 80];
+    switch (apps_may_launch(self->config.apps, app_id)) {
+    case APPS_OK:
+        return true;
+    case APPS_UNKNOWN:
+        reply_error(exchange, 404, "This host has no such application", element);
+        break;
+    case APPS_OTHER_RUNS:
+        snprintf(message, sizeof(message), "%s is running on this host. Quit it before you start another app",
+                 apps_running_name(self->config.apps));
+        reply_error(exchange, 400, message, element);
+        break;
+    }
+    return false;
+}
+
 static void handle_launch(struct gamestream *self, struct http_exchange *exchange, const struct state_client *client,
                           bool resume)
 {
@@ -336,8 +356,8 @@ static void handle_launch(struct gamestream *self, struct http_exchange *exchang
     text_copy(caller.name, sizeof(caller.name), client->name);
     memcpy(caller.sha256, client->sha256, sizeof(caller.sha256));
     bool encrypted = launch.corever >= 1;
-    if (!resume && launch.app_id != nvhttp_app_id(app_name)) {
-        reply_error(exchange, 404, "This host has no such application", element);
+    if (!resume && !check_app(self, exchange, launch.app_id, element)) {
+        log_info("gamestream: %s may not launch app %u", caller.name, (unsigned)launch.app_id);
     } else if (!encrypted && sessions_demand_encryption(self->config.sessions, &caller.peer)) {
         reply_error(exchange, 403, "Encryption is mandatory for this host but unsupported by the client", element);
     } else {
@@ -347,11 +367,33 @@ static void handle_launch(struct gamestream *self, struct http_exchange *exchang
     crypto_wipe(&launch, sizeof(launch));
 }
 
-static void reply_applist(struct http_exchange *exchange)
+static void reply_applist(struct gamestream *self, struct http_exchange *exchange)
 {
-    char document[NVHTTP_DOCUMENT_MAX];
-    const struct nvhttp_app app = {.name = app_name, .id = nvhttp_app_id(app_name)};
-    reply_document(exchange, document, nvhttp_applist(&app, 1, document, sizeof(document)));
+    struct nvhttp_app list[CONFIG_APPS_MAX] = {{"Desktop", nvhttp_app_id("Desktop"), false}};
+    size_t count = self->config.apps ? apps_count(self->config.apps) : 1,
+           capacity = NVHTTP_DOCUMENT_MAX + count * APPLIST_ENTRY_MAX;
+    char *document = malloc(capacity);
+    for (size_t i = 0; self->config.apps && i < count; i++) {
+        list[i] = (struct nvhttp_app){.name = apps_name(self->config.apps, i), .id = apps_id(self->config.apps, i)};
+    }
+    if (document)
+        reply_document(exchange, document, nvhttp_applist(list, count, document, capacity));
+    else
+        http_exchange_close(exchange);
+    free(document);
+}
+
+/* Clients may still show apps that are no more: these have the built-in picture. */
+static void reply_appasset(struct gamestream *self, struct http_exchange *exchange)
+{
+    char text[16];
+    int64_t app_id;
+    const void *png = asset_desktop_png;
+    size_t size = asset_desktop_png_size;
+    if (self->config.apps && http_query_get(http_exchange_request(exchange)->query, "appid", text, sizeof(text)) &&
+        text_parse_i64(text, strlen(text), 0, UINT32_MAX, &app_id))
+        apps_image(self->config.apps, (uint32_t)app_id, &png, &size);
+    http_exchange_reply(exchange, 200, "image/png", NULL, png, size);
 }
 
 static void handle_cancel(struct gamestream *self, struct http_exchange *exchange, const struct state_client *client)
@@ -369,9 +411,9 @@ static void handle_authorised(struct gamestream *self, struct http_exchange *exc
     if (path_is(request, "/serverinfo"))
         reply_serverinfo(self, exchange, client->sha256);
     else if (path_is(request, "/applist"))
-        reply_applist(exchange);
+        reply_applist(self, exchange);
     else if (path_is(request, "/appasset"))
-        http_exchange_reply(exchange, 200, "image/png", NULL, asset_desktop_png, asset_desktop_png_size);
+        reply_appasset(self, exchange);
     else if (path_is(request, "/launch"))
         handle_launch(self, exchange, client, false);
     else if (path_is(request, "/resume"))

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "encode/encoder.h"
+#include "host/apps.h"
 #include "host/config.h"
 #include "host/saver.h"
 #include "host/sessions.h"
@@ -16,8 +17,9 @@
 struct gamestream;
 
 struct gamestream_config {
-    const struct config *config; /* this and the next six outlive the object */
+    const struct config *config; /* this and the next seven outlive the object */
     struct loop *loop;
+    struct apps *apps; /* NULL: one app, "Desktop" */
     struct state *state;
     struct saver *saver;
     struct sessions *sessions;
