@@ -17,6 +17,7 @@
 
 enum { IDR_DISTANCE_MS = 100 }; /* requests that come closer to the last IDR wait for this distance */
 #define END_LIMIT_NS    (3 * CLOCK_SECOND_NS)
+#define HANG_MIN_NS     (CLOCK_SECOND_NS / 2) /* who has been in the encoder for less has come back meanwhile */
 #define CREATE_EXTRA_NS (3 * CLOCK_SECOND_NS) /* a driver that starts cold may need seconds, which is not a hang */
 
 struct encode_job {
@@ -158,6 +159,8 @@ static void schedule_repeat(struct encode_job *self, int64_t from_ns)
     /* The first one leaves room for a moving picture that comes a little late. */
     int64_t delay_ns = self->repeats_done ? interval_ns : interval_ns * 3 / 2;
     int64_t idle_ns = idle_fps ? CLOCK_SECOND_NS / idle_fps : INT64_MAX;
+    if (idle_ns < interval_ns)
+        idle_ns = interval_ns;
     if (self->repeats_done >= 2) {
         int doublings = self->repeats_done - 1;
         delay_ns = doublings > 16 ? idle_ns : interval_ns << doublings;
@@ -305,7 +308,8 @@ static void leave_behind(struct encode_job *self)
 bool encode_job_leave(struct encode_job *self, struct encode_legacy *ret_legacy)
 {
     mutex_lock(&self->lock);
-    bool hangs = self->in_encoder && !self->left;
+    int64_t age_ns = heartbeat_age_ns(&self->shared->heartbeat, clock_now_ns());
+    bool hangs = self->in_encoder && !self->left && age_ns >= HANG_MIN_NS;
     if (hangs) {
         int next = self->encoder_index + 1;
         *ret_legacy = (struct encode_legacy){

@@ -59,7 +59,8 @@ struct encode_legacy {
 struct encode_job *encode_job_create(const struct encode_job_config *config, struct encode_shared *shared,
                                      struct view *view, const struct encode_legacy *legacy);
 void encode_job_go(struct encode_job *self); /* shared->sender is there: pictures may be encoded */
-/* True: the thread hangs in the encoder and is left behind. False, nothing written: it is out of there and goes on. */
+/* True: the thread has been in the encoder for half a second at least, and is left behind. False, nothing written: it
+ * goes on. */
 bool encode_job_leave(struct encode_job *self, struct encode_legacy *ret_legacy);
 bool encode_job_is_over(struct encode_job *self); /* the thread is at its end */
 /* Ends the thread, if need be by leaving it behind, which takes seconds. The sender must not read any more. NULL is

@@ -195,7 +195,7 @@ static bool replace_encode_job(struct stream *self)
     int place = find_place(self);
     struct encode_legacy legacy;
     if (place < 0) {
-        if (!heartbeat_age_ns(&self->shared.heartbeat, clock_now_ns()))
+        if (heartbeat_age_ns(&self->shared.heartbeat, clock_now_ns()) < CLOCK_SECOND_NS / 2)
             return true;
         log_error("stream: the encoder hangs for the %dth time, and no thread of it came back", LEFT_MAX + 1);
         return false;

@@ -25,6 +25,7 @@ enum {
     NUMBERS_GAP = VIDEO_FRAME_DATA_MAX, /* between lanes: a whole frame, for safety; far below half of 16 bits */
     KEY_BYTES = 16,
 };
+#define HANG_MIN_NS   (CLOCK_SECOND_NS / 2) /* who has been in the kernel for less has come back meanwhile */
 #define STOP_LIMIT_NS (3 * CLOCK_SECOND_NS)
 
 struct lane {
@@ -380,7 +381,8 @@ bool video_sender_replace(struct video_sender *self)
 {
     mutex_lock(&self->lock);
     struct lane *lane = self->lane;
-    bool hangs = lane && lane->in_kernel, many = self->references > LANES_MAX;
+    int64_t age_ns = heartbeat_age_ns(&self->heartbeat, clock_now_ns());
+    bool hangs = lane && lane->in_kernel && age_ns >= HANG_MIN_NS, many = self->references > LANES_MAX;
     uint32_t frame = 0;
     uint64_t packet = 0;
     bool gso_refused = false;

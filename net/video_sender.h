@@ -50,7 +50,7 @@ const struct heartbeat *video_sender_heartbeat(const struct video_sender *self);
 /*
  * One caller: the thread hangs. If that is in the kernel, it is left behind, and a new one goes on with numbers that it
  * has not used; what was left of its frame and the part that waited are lost: ask for an IDR. Counted in `replaced`.
- * When it is out of the kernel meanwhile, nothing happens. False: no new thread, or too many hang.
+ * When it is not in there, or for less than half a second, nothing happens. False: no new thread, or too many hang.
  */
 bool video_sender_replace(struct video_sender *self);
 

@@ -4,7 +4,9 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/heartbeat.h"
 #include "base/log.h"
+#include "hang.h"
 #include "net/gso.h"
 #include "net/udp.h"
 #include "plain_fec.h"
@@ -356,6 +358,62 @@ static void reported_losses_switch_gso_off_and_the_stream_goes_on(void **state)
     rig_destroy(&rig);
 }
 
+static uint64_t sequence_of(const uint8_t *shard)
+{
+    return bytes_get_u16be(shard + 2);
+}
+
+/* The numbers of a whole frame of one block are taken; its first batch hangs, the rest never leaves. */
+static void a_thread_that_hangs_is_left_behind_and_numbers_go_on(void **state)
+{
+    (void)state;
+    enum { DATA = 100, PACKETS = 122 }; /* with parity: more than one batch */
+    static uint8_t data[DATA * PAYLOAD - 8];
+    uint8_t shard[SHARD];
+    struct rig rig = rig_create((struct options){.sealed = true, .no_gso = true});
+    hang_set_up();
+    submit(&rig, data, 1, PART_IDR, 0);
+    receive(&rig, shard);
+    uint64_t first = sequence_of(shard);
+    receive(&rig, shard);
+    receive(&rig, shard); /* two of parity */
+    wait_for_frame(&rig, 1);
+    assert_true(video_sender_replace(rig.sender)); /* it waits for work, or is about to: it is let do so */
+    assert_int_equal(video_sender_get_counters(rig.sender).replaced, 0);
+
+    hang_next(HANG_SEND);
+    submit(&rig, data, sizeof(data), PART_PREDICTED, CLOCK_SECOND_NS);
+    hang_await(HANG_SEND);
+    assert_true(heartbeat_age_ns(video_sender_heartbeat(rig.sender), clock_now_ns()) > 0);
+    struct au_part waiting = {.data = data, .size = sizeof(data), .type = PART_PREDICTED, .parts = 1, .last = true};
+    video_sender_submit(rig.sender, &waiting);
+    assert_true(video_sender_replace(rig.sender));
+    assert_true(video_sender_wait_free(rig.sender, 0)); /* the part that waited is gone */
+    assert_int_equal(video_sender_get_counters(rig.sender).replaced, 1);
+    assert_int_equal(video_sender_get_counters(rig.sender).newest_frame, 2);
+    assert_int_equal(heartbeat_age_ns(video_sender_heartbeat(rig.sender), clock_now_ns()), 0);
+
+    submit(&rig, data, 1, PART_IDR, 2 * CLOCK_SECOND_NS);
+    receive(&rig, shard);
+    assert_int_equal(bytes_get_u32le(shard + 20), 3);
+    assert_true(sequence_of(shard) >= first + 3 + PACKETS + 4 * 255 && sequence_of(shard) < first + 32768);
+    assert_int_equal(bytes_get_u32be(shard + 4), 180000);
+    receive(&rig, shard);
+    receive(&rig, shard);
+    wait_for_frame(&rig, 2); /* the one that hung does not count */
+
+    hang_release(HANG_SEND);
+    int late = 0; /* what it was at when it hung still comes, and nothing after */
+    for (; receive(&rig, shard) && bytes_get_u32le(shard + 20) == 2; late++) {
+        if (late == 63)
+            submit(&rig, data, 1, PART_PREDICTED, 3 * CLOCK_SECOND_NS);
+    }
+    assert_int_equal(late, 64);
+    assert_int_equal(bytes_get_u32le(shard + 20), 4);
+    rig_destroy(&rig);
+    hang_tear_down();
+}
+
 int main(void)
 {
     log_set_level(LOG_LEVEL_ERROR);
@@ -370,6 +428,7 @@ int main(void)
         cmocka_unit_test(the_port_may_change),
         cmocka_unit_test(waiting_ends_by_time_by_wake_and_by_destroy),
         cmocka_unit_test(reported_losses_switch_gso_off_and_the_stream_goes_on),
+        cmocka_unit_test(a_thread_that_hangs_is_left_behind_and_numbers_go_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
