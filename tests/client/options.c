@@ -14,7 +14,7 @@ static const char usage[] =
     "serverinfo: --https    appasset: --appid N --output FILE\n"
     "launch, resume: --appid N --mode WxHxF --rikey HEX --corever N --query TEXT\n"
     "stream: --width --height --fps --bitrate KBPS --packet-size --slices --csc --min-parity N --one-reference\n"
-    "  --encrypt-video --plain-rtsp --launch --resume --sdp LINES --seconds S --frames N\n"
+    "  --encrypt-video --plain-rtsp --launch --resume --sops --sdp LINES --seconds S --frames N\n"
     "  --record FILE --index FILE --decode --timecodes --cell PX --ppm-last FILE --ppm-every N DIR\n"
     "  --loss PERCENT --burst N --loss-per-block N|m|m+1 --every N --reorder N --duplicate PERCENT --seed N\n"
     "  --quit --die --silent --no-video-ping --send-idr-every S --invalidate\n"
@@ -65,6 +65,7 @@ static const struct entry entries[] = {
     {"--plain-rtsp", FLAG, offsetof(struct options, plain_rtsp)},
     {"--launch", FLAG, offsetof(struct options, launch)},
     {"--resume", FLAG, offsetof(struct options, resume)},
+    {"--sops", FLAG, offsetof(struct options, sops)},
     {"--seconds", REAL, offsetof(struct options, seconds)},
     {"--frames", NUMBER, offsetof(struct options, frames)},
     {"--record", TEXT, offsetof(struct options, record)},

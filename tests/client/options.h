@@ -19,6 +19,7 @@ struct options {
     struct rtsp_wish wish;
     double seconds;
     int frames; /* stop after that many delivered; 0: by time only */
+    bool sops;  /* "optimise settings": the host may set the mode */
     bool launch, resume, plain_rtsp, quit, die, silent, invalidate, no_video_ping, decode;
     double idr_every_s;
     const char *record, *index;

@@ -138,9 +138,9 @@ bool stream_launch(const struct options *options, const struct http_target *targ
     if (options->corever && !options->plain_rtsp)
         snprintf(corever, sizeof(corever), "&corever=%d", options->corever);
     snprintf(query, sizeof(query),
-             "appid=%d&mode=%s&additionalStates=1&sops=0&rikey=%s&rikeyid=-559038737&localAudioPlayMode=0"
+             "appid=%d&mode=%s&additionalStates=1&sops=%d&rikey=%s&rikeyid=-559038737&localAudioPlayMode=0"
              "&surroundAudioInfo=196610&remoteControllersBitmap=0&gcmap=0&gcpersist=0%s%s%s",
-             app_id, options->mode ? options->mode : mode, rikey, corever, options->query ? "&" : "",
+             app_id, options->mode ? options->mode : mode, options->sops, rikey, corever, options->query ? "&" : "",
              options->query ? options->query : "");
     struct http_target patient = *target;
     if (patient.timeout_ms < 60000)
