@@ -376,7 +376,7 @@ function renderHost(status) {
   put($("top-host"), status.host || "");
   put($("hero-title"), status.host || "This host");
   put($("hero-sentence"), display.sentence || (display.capturing ? "The desktop is being captured." : "Ready."));
-  $("hero").classList.toggle("trouble", !best || (display.capturing === false && !display.width));
+  $("hero").classList.toggle("trouble", !best || (display.capturing === false && !display.width && Boolean(display.sentence)));
   put($("hero-mode"), size);
   put($("hero-encoder"), best ? best.name + (best.hardware ? " (GPU)" : "") : "none");
   put($("hero-address"), location.hostname + (status.base_port && status.base_port !== 47989 ? ":" + status.base_port : ""));

@@ -46,13 +46,13 @@ function awakeText(display, inhibit) {
 
 function sinceStart(display, mode) {
   const parts = [];
-  if (display.reconnects) parts.push("opened again " + times(display.reconnects));
-  if (mode.refusals || mode.reverts) {
-    if (mode.switches) parts.push("mode switched " + times(mode.switches));
-    if (mode.refusals) parts.push("mode refused " + times(mode.refusals));
-    if (mode.reverts) parts.push("mode put back for want of a picture " + times(mode.reverts));
-  }
-  return parts.join(", ");
+  if (mode.switches) parts.push("switched " + times(mode.switches));
+  if (mode.refusals) parts.push("refused " + times(mode.refusals));
+  if (mode.reverts) parts.push("put back for want of a picture " + times(mode.reverts));
+  return [
+    display.reconnects ? "opened again " + times(display.reconnects) : "",
+    mode.refusals || mode.reverts ? "mode " + parts.join(", ") : "", // that all went well needs no figures
+  ].filter(Boolean).join("; ");
 }
 
 /* --- pieces --- */
