@@ -2,11 +2,13 @@
 """Several clients at once: each with its own picture, rate and end, whatever the others do."""
 import os
 import re
+import shutil
 import signal
 import statistics
 import unittest
 
-from harness import Client, DisplayTest, Page, Picture, read_index, wait_for
+from harness import Client, DisplayTest, Host, Page, Picture, TestCase, read_index, wait_for
+from test_mode import Xorg
 
 FREE, BUSY = "_SERVER_FREE", "_SERVER_BUSY"
 GAP_LIMIT_NS = 1e9
@@ -244,6 +246,64 @@ class Cores(SeveralTest):
 
     def session_of_width_and_height(self, height):
         return next(session for session in self.sessions() if session["height"] == height)
+
+
+@unittest.skipUnless(os.geteuid() == 0 and shutil.which("Xorg") and shutil.which("xrandr"), "needs root, Xorg, xrandr")
+class Owner(TestCase):
+    """The first client's mode, then the next one's, then the old one."""
+
+    def mode(self):
+        found = re.search(r"current (\d+) x (\d+)", self.display.xrandr())
+        return int(found.group(1)), int(found.group(2))
+
+    def assert_mode(self, *size):
+        wait_for(lambda: self.mode() == size, 20, f"the mode {size}; it is {self.mode()}")
+
+    def start(self, client, size, *options):
+        stream = self.start_stream(client, "--width", size[0], "--height", size[1], *options)
+        return stream.wait_streaming()
+
+    def start_host(self, match_mode):
+        self.display = Xorg(self.temporary_folder())
+        self.addCleanup(self.display.stop)
+        self.host = Host(self.display, {"match_mode": match_mode})
+        self.addCleanup(self.host.stop)
+        self.first, self.second = self.new_client(), self.new_client()
+        for client in (self.first, self.second):
+            self.assertEqual(client.pair()["result"], "ok")
+        self.display.fill(0x2080C0)
+
+    def test_the_next_oldest_takes_over(self):
+        self.start_host("always")
+        last = os.path.join(self.temporary_folder(), "last.ppm")
+        first = self.start(self.first, (1280, 720), "--seconds", 60)
+        self.assert_mode(1280, 720)
+        second = self.start(self.second, (800, 600), "--seconds", 4, "--ppm-last", last)
+        self.display.fill(0x2080C0)
+        report = second.report()
+        self.assert_clean(report)
+        self.assertEqual(self.mode(), (1280, 720))
+        picture = Picture(last)  # 1280x720 becomes 800x450 between bars of 75
+        for y, painted in ((60, (0, 0, 0)), (82, (0x20, 0x80, 0xC0)), (500, (0x20, 0x80, 0xC0)), (535, (0, 0, 0))):
+            self.assert_colour(picture.mean(300, y, 8, 4), painted)
+        second = self.start(self.second, (800, 600), "--seconds", 60)
+        self.first.run("cancel")
+        first.report()
+        self.assert_mode(800, 600)
+        self.second.run("cancel")
+        second.report()
+        self.assert_mode(1920, 1080)
+
+    def test_who_does_not_ask_for_its_mode_is_scaled(self):
+        self.start_host("client")
+        first = self.start(self.first, (1280, 720), "--seconds", 60)
+        second = self.start(self.second, (800, 600), "--seconds", 60, "--sops")
+        self.assertEqual(self.mode(), (1920, 1080))
+        self.first.run("cancel")
+        first.report()
+        self.assert_mode(800, 600)
+        second.kill()
+        self.assert_mode(1920, 1080)
 
 
 if __name__ == "__main__":
