@@ -113,7 +113,7 @@ static enum outcome try(struct opener *self, const struct attempt *attempt, stru
         *ret_source = source;
         return OUTCOME_OPENED;
     }
-    if (timed_out)
+    if (timed_out || cancelled)
         snprintf(ret_sentence, sentence_size, "The X server %s does not answer.", attempt->display);
     return cancelled ? OUTCOME_CANCELLED : timed_out ? OUTCOME_TIMED_OUT : OUTCOME_REFUSED;
 }

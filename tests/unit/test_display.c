@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A display on a real X server (Xvfb): what its views show is what is on the screen, whatever happens to the server. */
 #include "base/clock.h"
+#include "base/heartbeat.h"
 #include "capture/convert.h"
 #include "capture/display.h"
 #include "capture/scale.h"
+#include "x_proxy.h"
 #include "xvfb_rig.h"
 
 #include <dirent.h>
@@ -383,6 +385,71 @@ static void a_server_stopped_from_the_start_holds_nobody_up(void **state)
     xvfb_rig_stop(&rig);
 }
 
+static void wait_until(bool condition)
+{
+    assert_true(condition);
+    clock_sleep_until_ns(clock_now_ns() + 5 * CLOCK_MS_NS);
+}
+
+/* The library then waits for the rest, whatever limits we have: the watchdog ends it. */
+static void a_server_that_stops_in_the_middle_of_a_reply_is_left_by_an_abort(void **state)
+{
+    (void)state;
+    struct xvfb_rig rig;
+    struct x_proxy proxy;
+    struct display_status status;
+    xvfb_rig_start(&rig, -1, 1280, 720);
+    x_proxy_start(&proxy, rig.number);
+    struct display *display = make_display(proxy.name);
+    struct watcher watcher = watch(display, 1280, 720, 60, FRAME_NV12);
+    settle(&rig, &watcher);
+    for (int i = 0; i < 2; i++) {
+        int64_t limit_ns = clock_now_ns() + WAIT_MS * CLOCK_MS_NS;
+        x_proxy_stop_in_next_long_reply(&proxy);
+        xvfb_rig_set_cursor(&rig, 0xffff, 0, (uint16_t)i); /* its shape is read */
+        while (heartbeat_age_ns(display_heartbeat(display), clock_now_ns()) < 800 * CLOCK_MS_NS)
+            wait_until(clock_now_ns() < limit_ns);
+        assert_true(proxy.stopped);
+        display_abort_source(display);
+        wait_for_status_picture(&watcher, "aborted");
+        display_get_status(display, &status);
+        assert_non_null(strstr(status.sentence, "answer")); /* "stopped answering", later "does not answer" */
+        assert_int_equal(status.aborts, i + 1);
+        x_proxy_go_on(&proxy);
+        xvfb_rig_fill(&rig, (struct rect){i * 100, 0, 100, 600}, 0x123456);
+        wait_for_screen(&rig, &watcher);
+    }
+    unwatch(&watcher);
+    display_destroy(display);
+    x_proxy_end(&proxy);
+    xvfb_rig_stop(&rig);
+}
+
+static void an_abort_also_ends_an_attempt_to_open(void **state)
+{
+    (void)state;
+    struct xvfb_rig rig;
+    struct x_proxy proxy;
+    struct display_status status;
+    xvfb_rig_start(&rig, -1, 1280, 720);
+    x_proxy_start(&proxy, rig.number);
+    x_proxy_stop_in_next_long_reply(&proxy); /* of the greeting */
+    struct display *display = make_display(proxy.name);
+    struct watcher watcher = watch(display, 1280, 720, 60, FRAME_NV12);
+    wait_for_status_picture(&watcher, "stopped in its greeting");
+    assert_true(proxy.stopped);
+    display_abort_source(display);
+    display_get_status(display, &status);
+    assert_non_null(strstr(status.sentence, "does not answer"));
+    assert_int_equal(status.aborts, 0); /* there was no source */
+    x_proxy_go_on(&proxy);
+    wait_for_screen(&rig, &watcher);
+    unwatch(&watcher);
+    display_destroy(display);
+    x_proxy_end(&proxy);
+    xvfb_rig_stop(&rig);
+}
+
 static void without_a_display_the_status_picture_says_why(void **state)
 {
     (void)state;
@@ -534,6 +601,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_killed_server_gives_the_status_picture_until_it_is_back),
         cmocka_unit_test(a_stopped_server_gives_the_status_picture_until_it_goes_on),
         cmocka_unit_test(a_server_stopped_from_the_start_holds_nobody_up),
+        cmocka_unit_test(a_server_that_stops_in_the_middle_of_a_reply_is_left_by_an_abort),
+        cmocka_unit_test(an_abort_also_ends_an_attempt_to_open),
         cmocka_unit_test(without_a_display_the_status_picture_says_why),
         cmocka_unit_test(an_unknown_output_is_named_and_all_is_the_whole_screen),
         cmocka_unit_test(the_newest_picture_wins_with_all_damage_at_no_more_than_the_rate),
