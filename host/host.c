@@ -118,7 +118,7 @@ static void stop_supervision(struct host *self)
 static bool start_display(struct host *self)
 {
     const struct display_config config = {
-        .name = self->config->display,
+        .name = self->config->virtual_width ? "" : self->config->display,
         .output = self->config->output,
         .left_note = state_mode_note(self->state),
         .note = host_keep_note,
@@ -136,6 +136,52 @@ static void stop_display(struct host *self)
     display_destroy(self->display); /* puts the mode back, and wants the note forgotten */
     self->display = NULL;
     loop_finish_work(self->loop); /* hears that */
+}
+
+static bool start_desktop(struct host *self)
+{
+    if (!self->config->virtual_width)
+        return true;
+    const struct desktop_config config = {
+        .config = self->config,
+        .loop = self->loop,
+        .moved = host_desktop_moved,
+        .changed = host_changed,
+        .ctx = self,
+    };
+    self->desktop = desktop_create(&config);
+    self->look_timer = loop_timer_create(self->loop, CLOCK_SECOND_NS, true, host_look_after_desktop, self);
+    return self->desktop && self->look_timer;
+}
+
+static void stop_desktop(struct host *self)
+{
+    loop_timer_destroy(self->look_timer);
+    desktop_destroy(self->desktop);
+    self->desktop = NULL;
+}
+
+static bool start_apps(struct host *self)
+{
+    const struct apps_config config = {
+        .config = self->config,
+        .loop = self->loop,
+        .state = self->state,
+        .saver = &self->saver,
+        .environment = host_environment,
+        .user = host_program_user,
+        .command_ended = host_app_over,
+        .changed = host_changed,
+        .ctx = self,
+    };
+    self->apps = apps_create(&config);
+    return self->apps != NULL;
+}
+
+static void stop_apps(struct host *self)
+{
+    apps_destroy(self->apps);
+    self->apps = NULL;
 }
 
 static void on_video_ping(void *ctx, const uint8_t *data, size_t size, const struct address *peer,
@@ -227,6 +273,7 @@ static bool start_gamestream(struct host *self)
         .state = self->state,
         .saver = &self->saver,
         .sessions = self->sessions,
+        .apps = self->apps,
         .key = self->key,
         .certificate_pem = self->identity.certificate_pem,
         .hostname = self->hostname,
@@ -378,6 +425,8 @@ static const struct stage stages[] = {
     {"identity", start_identity, stop_identity},
     {"supervision", start_supervision, stop_supervision},
     {"display", start_display, stop_display},
+    {"desktop", start_desktop, stop_desktop},
+    {"apps", start_apps, stop_apps},
     {"sockets", start_sockets, stop_sockets},
     {"sessions", start_sessions, stop_sessions},
     {"gamestream", start_gamestream, stop_gamestream},

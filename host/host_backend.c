@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "host/host_internal.h"
+#include "host/xlog.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,6 +91,7 @@ static json_t *make_counters(const struct host *self)
     json_decref(rest);
     gamestream_counters(self->gamestream, counters);
     sessions_counters(self->sessions, counters);
+    apps_counters(self->apps, counters);
     watchdog_counters(self->watchdog, counters);
     return counters;
 }
@@ -124,20 +126,78 @@ static json_t *display_json(const struct host *self)
                      mode_json(&status.mode), "candidates", candidates, "awake", status.mode.awake);
 }
 
+static const char *app_name(const struct host *self, uint32_t id)
+{
+    for (size_t i = 0; i < apps_count(self->apps); i++) {
+        if (apps_id(self->apps, i) == id)
+            return apps_name(self->apps, i);
+    }
+    return "";
+}
+
+static json_t *sessions_json(const struct host *self)
+{
+    json_t *list = sessions_to_json(self->sessions), *session;
+    size_t i;
+    json_array_foreach(list, i, session)
+    {
+        json_t *id = json_object_get(session, "app_id");
+        json_object_set_new(session, "app", json_string(app_name(self, (uint32_t)json_integer_value(id))));
+    }
+    return list;
+}
+
 static json_t *make_status(void *ctx)
 {
     struct host *self = ctx;
     json_t *status = json_pack(
         "{ss ss ss si ss so so so ss so sb}", "host", self->hostname, "version", EARTHSHINE_VERSION, "uniqueid",
         state_uniqueid(self->state), "base_port", self->config->port, "certificate", self->fingerprint, "display",
-        display_json(self), "encoders", list_encoders(self), "sessions", sessions_to_json(self->sessions), "discovery",
+        display_json(self), "encoders", list_encoders(self), "sessions", sessions_json(self), "discovery",
         self->discovery ? "announced by mDNS as soon as Avahi runs" : "not announced", "counters", make_counters(self),
         "pairing_closed", pairing_is_closed(gamestream_pairing(self->gamestream)));
-    json_t *more =
-        json_pack("{so ss}", "stages", watchdog_to_json(self->watchdog), "inhibit", service_awake_text(self->service));
+    json_t *more = json_pack("{so so so ss}", "desktop", self->desktop ? desktop_to_json(self->desktop) : json_null(),
+                             "apps", apps_to_json(self->apps), "stages", watchdog_to_json(self->watchdog), "inhibit",
+                             service_awake_text(self->service));
     json_object_update(status, more);
     json_decref(more);
     return status;
+}
+
+static enum web_result restart_session(void *ctx)
+{
+    struct host *self = ctx;
+    return self->desktop && desktop_restart_session(self->desktop) ? WEB_OK : WEB_NOT_FOUND;
+}
+
+static enum web_result restart_server(void *ctx)
+{
+    struct host *self = ctx;
+    if (!self->desktop)
+        return WEB_NOT_FOUND;
+    desktop_restart_server(self->desktop);
+    return WEB_OK;
+}
+
+static json_t *server_log(void *ctx)
+{
+    enum { LOG_MAX = 16 * 1024 };
+    struct host *self = ctx;
+    char *text = malloc(LOG_MAX);
+    if (!text)
+        return NULL;
+    text[0] = 0;
+    if (self->desktop) {
+        desktop_server_log(self->desktop, text, LOG_MAX);
+    } else {
+        struct display_status status;
+        display_get_status(self->display, &status);
+        xlog_tail(status.name, getenv("HOME"), text, LOG_MAX);
+    }
+    text_make_printable(text);
+    json_t *answer = json_pack("{ss}", "log", text);
+    free(text);
+    return answer;
 }
 
 static enum web_result give_pin(void *ctx, const char *id, const char *pin, const char *name)
@@ -293,6 +353,9 @@ void host_fill_backend(struct host *self)
         .client_rename = rename_client,
         .client_remove = remove_client,
         .session_end = end_session,
+        .desktop_restart_session = restart_session,
+        .desktop_restart_server = restart_server,
+        .desktop_log = server_log,
         .password_record = password_record,
         .password_store = store_password,
         .setup_code_matches = setup_code_matches,

@@ -5,8 +5,10 @@
 
 #include "capture/display.h"
 #include "encode/encoder.h"
+#include "host/apps.h"
 #include "host/commands.h"
 #include "host/config.h"
+#include "host/desktop.h"
 #include "host/gamestream.h"
 #include "host/identity.h"
 #include "host/saver.h"
@@ -42,8 +44,13 @@ struct host {
 
     struct service *service;
     struct watchdog *watchdog;
-    struct loop_timer *alive_timer;
+    struct loop_timer *alive_timer, *look_timer;
     struct display *display;
+    struct desktop *desktop; /* NULL: no private display is configured */
+    int64_t silent_since_ns; /* the private display's server; 0: it answers */
+    struct apps *apps;
+    char environment[2][CONFIG_PATH_MAX]; /* DISPLAY and XAUTHORITY of a display that was found */
+    const char *environment_list[3];
     struct gso_policy *gso;
     struct udp_socket *video_socket, *audio_socket;
     struct ping_listener *video_pings, *audio_pings;
@@ -68,9 +75,14 @@ struct host {
 /* Callbacks of the parts, in host_wiring.c; `ctx` is the struct host. */
 void host_changed(void *ctx);
 void host_keep_note(void *ctx, const char *note); /* any thread */
+void host_desktop_moved(void *ctx, const char *display, const char *xauthority, const char *sentence);
 void host_session_event(void *ctx, const struct sessions_event *event);
+void host_app_over(void *ctx, uint32_t app_id);
+const char *const *host_environment(void *ctx);
+const char *host_program_user(void *ctx);
 void host_capture_hung(void *ctx, int64_t age_ns);
 void host_say_alive(void *ctx);
+void host_look_after_desktop(void *ctx);
 
 /* What the page and the command line may ask for. */
 void host_fill_backend(struct host *self);

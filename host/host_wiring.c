@@ -5,8 +5,11 @@
 #include "base/text.h"
 #include "host/host_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { SILENT_SERVER_S = 30 };
 
 void host_changed(void *ctx)
 {
@@ -54,22 +57,121 @@ void host_keep_note(void *ctx, const char *note)
     loop_post(self->loop, keep_note_on_main, job);
 }
 
+/* --- the private display --- */
+
+void host_desktop_moved(void *ctx, const char *display, const char *xauthority, const char *sentence)
+{
+    struct host *self = ctx;
+    display_point(self->display, display, xauthority, sentence);
+}
+
+/* A server of ours that has been stopped or hangs brings nothing back by itself. */
+void host_look_after_desktop(void *ctx)
+{
+    struct host *self = ctx;
+    struct display_status status;
+    int64_t now_ns = clock_now_ns();
+    display_get_status(self->display, &status);
+    if (!status.silent)
+        self->silent_since_ns = 0;
+    else if (!self->silent_since_ns)
+        self->silent_since_ns = now_ns;
+    else if (now_ns - self->silent_since_ns > SILENT_SERVER_S * CLOCK_SECOND_NS) {
+        log_warn("desktop: the private display has not answered for %d s and is started anew", SILENT_SERVER_S);
+        self->silent_since_ns = 0;
+        desktop_restart_server(self->desktop);
+    }
+}
+
+const char *const *host_environment(void *ctx)
+{
+    struct host *self = ctx;
+    if (self->desktop)
+        return desktop_environment(self->desktop);
+    struct display_status status;
+    size_t count = 0;
+    display_get_status(self->display, &status);
+    if (status.name[0]) {
+        snprintf(self->environment[count], sizeof(self->environment[0]), "DISPLAY=%s", status.name);
+        count++;
+    }
+    if (status.name[0] && status.xauthority[0]) {
+        snprintf(self->environment[count], sizeof(self->environment[0]), "XAUTHORITY=%s", status.xauthority);
+        count++;
+    }
+    for (size_t i = 0; i < count; i++)
+        self->environment_list[i] = self->environment[i];
+    self->environment_list[count] = NULL;
+    return self->environment_list;
+}
+
+const char *host_program_user(void *ctx)
+{
+    const struct host *self = ctx;
+    return self->config->session_user[0] ? self->config->session_user : NULL;
+}
+
 /* --- sessions and apps --- */
+
+static void fit_desktop(struct host *self, const struct sessions_event *event)
+{
+    bool wanted = self->desktop && self->config->match_mode != CONFIG_MATCH_NEVER;
+    if (wanted && !event->others && event->width)
+        desktop_fit(self->desktop, event->width, event->height);
+}
 
 void host_session_event(void *ctx, const struct sessions_event *event)
 {
     struct host *self = ctx;
+    const struct apps_client client = {
+        .name = event->client, .width = event->width, .height = event->height, .fps = (event->fps_x100 + 50) / 100};
     switch (event->kind) {
+    case SESSIONS_EVENT_LAUNCHED:
+        fit_desktop(self, event);
+        apps_session_began(self->apps, event->app_id, &client, !event->others_of_app);
+        break;
     case SESSIONS_EVENT_ANNOUNCED:
         service_keep_awake(self->service, true);
+        break;
+    case SESSIONS_EVENT_FIRST_PICTURE:
+        apps_first_picture(self->apps, event->app_id);
         break;
     case SESSIONS_EVENT_ENDED:
         if (!event->others)
             service_keep_awake(self->service, false);
+        if (!event->others_of_app)
+            apps_last_session_ended(self->apps, event->app_id);
         break;
-    default:
+    case SESSIONS_EVENT_QUIT:
+        apps_quit(self->apps, event->app_id);
         break;
     }
+}
+
+struct app_over {
+    struct host *host;
+    uint32_t app_id;
+};
+
+static void app_over_later(void *arg)
+{
+    struct app_over *over = arg;
+    if (over->host->sessions)
+        sessions_app_over(over->host->sessions, over->app_id);
+    free(over);
+}
+
+/* Later: a command may end while the sessions are telling of a launch. */
+void host_app_over(void *ctx, uint32_t app_id)
+{
+    struct host *self = ctx;
+    struct app_over *over = calloc(1, sizeof(*over));
+    if (!over) {
+        log_oom("host");
+        return;
+    }
+    *over = (struct app_over){self, app_id};
+    loop_post(self->loop, app_over_later, over);
 }
 
 /* --- supervision --- */
