@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -28,6 +29,7 @@ enum {
 };
 
 struct udp_socket {
+    atomic_int references;
     int fd;
     struct address local;
 };
@@ -52,6 +54,7 @@ struct udp_socket *udp_socket_create(const struct address *address)
     struct udp_socket *self = calloc(1, sizeof(*self));
     if (!self)
         return log_oom("udp");
+    atomic_init(&self->references, 1);
     self->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (self->fd < 0)
         return fail(self, "make a socket for", address);
@@ -71,11 +74,16 @@ struct udp_socket *udp_socket_create(const struct address *address)
 
 void udp_socket_destroy(struct udp_socket *self)
 {
-    if (!self)
+    if (!self || atomic_fetch_sub(&self->references, 1) > 1)
         return;
     if (self->fd >= 0)
         close(self->fd);
     free(self);
+}
+
+void udp_socket_ref(struct udp_socket *self)
+{
+    atomic_fetch_add(&self->references, 1);
 }
 
 int udp_socket_fd(const struct udp_socket *self)

@@ -15,7 +15,9 @@ struct udp_socket;
 
 /* Bound, non-blocking, 1 MiB and more of send buffer asked for. NULL: logged with address, port and reason. */
 struct udp_socket *udp_socket_create(const struct address *bind);
-void udp_socket_destroy(struct udp_socket *self); /* NULL is fine */
+void udp_socket_destroy(struct udp_socket *self); /* gives back a reference, the last one closes; NULL is fine */
+/* One more reference, for a thread that may be left behind in a call. Any thread. */
+void udp_socket_ref(struct udp_socket *self);
 int udp_socket_fd(const struct udp_socket *self); /* for the event loop: readable */
 /* The bound address; the port is the chosen one when `bind` had port 0. */
 void udp_socket_local(const struct udp_socket *self, struct address *ret_local);

@@ -31,8 +31,8 @@ enum {
 struct lane {
     struct video_sender *sender; /* a reference */
     struct thread thread;        /* "send" */
-    struct udp_socket *socket;
-    bool in_kernel, left, over; /* under the sender's lock */
+    struct udp_socket *socket;   /* a reference */
+    bool in_kernel, left, over;  /* under the sender's lock */
 
     struct video_packetiser *packetiser; /* send thread only, down to `is_left` */
     struct pacer pacer;
@@ -284,6 +284,7 @@ static void unref(struct video_sender *self)
 static void lane_destroy(struct lane *lane)
 {
     video_packetiser_destroy(lane->packetiser);
+    udp_socket_destroy(lane->socket);
     unref(lane->sender);
     free(lane);
 }
@@ -315,6 +316,7 @@ static struct lane *lane_create(struct video_sender *self, uint32_t first_frame,
     if (!lane)
         return log_oom("send");
     lane->socket = config->socket;
+    udp_socket_ref(lane->socket);
     lane->path = (struct udp_path){.destination = config->destination,
                                    .source = config->source,
                                    .tos = config->dscp ? UDP_TOS_VIDEO : 0,

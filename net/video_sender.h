@@ -18,8 +18,8 @@ struct heartbeat;  /* base/heartbeat.h */
 struct video_sender;
 
 struct video_sender_config {
-    struct udp_socket *socket;  /* shared by the sessions; outlives the sender */
-    struct gso_policy *gso;     /* shared by the sessions; outlives the sender; any thread */
+    struct udp_socket *socket; /* shared by the sessions; outlives the sender; a thread left behind holds a reference */
+    struct gso_policy *gso;    /* shared by the sessions; outlives the sender; any thread */
     struct address destination; /* from the ping */
     struct address source;      /* local address of the control peer; family 0: the kernel's choice */
     int packet_size;            /* x-nv-video[0].packetSize */

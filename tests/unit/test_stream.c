@@ -366,13 +366,9 @@ static void a_hung_send_thread_does_not_hold_up_the_end(void **state)
     receive_frames(&rig, 3);
     hang_next(HANG_SEND);
     hang_await(HANG_SEND);
-    stream_destroy(rig.stream);
-    rig.stream = NULL;
-    int threads_then = count_threads();
-    hang_release(HANG_SEND);
-    await_threads(threads_then - 1); /* it uses the socket until then */
     rig_finish(&rig);
-    assert_int_equal(count_threads(), threads);
+    hang_release(HANG_SEND); /* after all that it has used is gone, but for the socket */
+    await_threads(threads);
 }
 
 static void an_encoder_that_cannot_be_made_after_a_hang_is_told(void **state)
