@@ -79,9 +79,10 @@ def two_sessions():
 
 
 def stages(encode_hangs=0, ago_ms=180000, state="fine"):
-    return [{"name": "capture", "state": "fine", "hangs": 0, "last_ms": 0},
-            {"name": "encode", "state": state, "hangs": encode_hangs,
-             "last_ms": wall_ms() - ago_ms if encode_hangs else 0}]
+    return [{"name": "capture", "state": "fine", "hangs": 0, "last_ms": 0, "last_at_ms": 0, "restarts": True},
+            {"name": "control", "state": "fine", "hangs": 0, "last_ms": 0, "last_at_ms": 0, "restarts": False},
+            {"name": "encode", "state": state, "hangs": encode_hangs, "last_ms": 2400 if encode_hangs else 0,
+             "last_at_ms": wall_ms() - ago_ms if encode_hangs else 0, "restarts": True}]
 
 
 def private_display():

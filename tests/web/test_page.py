@@ -419,7 +419,11 @@ class Streaming(PageTest):
         self.find('.app:last-child .output summary').click()
         self.see("#apps", "waiting for bridge.local")
         row = self.find('.app:last-child')
-        self.tell({"apps": [{**app, "state": "idle", "sentence": ""} for app in scenes.APPS], "sessions": []})
+        self.tell({"apps": [{**app, "state": "idle", "sentence": ""} for app in scenes.APPS]})
+        self.tell({"sessions": [scenes.session("s3", "Tablet", app="", app_id=scenes.APPS[2]["id"])]})
+        self.see("#sessions", "Emulator · 192.168.1.34")  # told by its number
+        self.see("#apps", "Streamed to Tablet")
+        self.tell({"sessions": []})
         self.wait("idle", lambda: "running" not in self.text("#apps") and "ended after" not in self.text("#apps"))
         self.assertTrue(row.is_displayed())  # the same rows, kept
         self.assertTrue(self.shown("#sessions-empty"))
@@ -433,12 +437,16 @@ class Streaming(PageTest):
         self.assertEqual(self.find("#health-said").get_property("textContent"),
                          "The encode stage hung once and was restarted.")
         self.tell({"stages": scenes.stages(3, 0, "hung")})
-        self.see("#health", "The encode stage hangs")
+        self.see("#health", "The encode stage hangs; it is being restarted.")
         self.assertIn("bad", self.find("#health").get_attribute("class"))
         self.shot("hung")
         self.tell({"stages": scenes.stages(3, 5 * 3600000)})
         self.wait("long ago", lambda: not self.shown("#health"))
-        self.see("#about", "encode hung 3 times, last 5 hours ago")
+        self.see("#about", "encode hung 3 times, for 2.4 s, 5 hours ago")
+        stage = {"name": "control", "state": "fine", "hangs": 2, "last_ms": 2600}  # no time is told, nothing restarts it
+        self.tell({"stages": [stage]})
+        self.see("#health", "The control stage hung twice and runs again.")
+        self.see("#about", "control hung twice, for 2.6 s")
 
     def test_whatever_the_texts_hold_is_shown_as_text(self):
         evil = "</pre></script><img src=x onerror=\"document.title='taken'\"><b class=evil>"
@@ -453,8 +461,6 @@ class Streaming(PageTest):
         scene = poison(scenes.private_display())
         scene["display"] = poison({**scenes.FOUND, "sentence": "odd"})
         scene["display"]["mode"] = {**scenes.mode("refused"), "wished": evil, "sentence": evil}
-        scene["stages"][0]["hangs"] = scene["stages"][1]["hangs"]
-        scene["stages"][0]["last_ms"] = scene["stages"][1]["last_ms"]
         scene["desktop"]["state"] = scene["desktop"]["session"]["state"] = evil
         self.host.tell_log(evil)
         self.tell(scene)

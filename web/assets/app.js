@@ -270,7 +270,7 @@ function makeSession(item) {
 function updateSession(element, item) {
   const text = (name, value) => put(element.querySelector("." + name), value);
   text("who", item.client || "Unnamed device");
-  text("where", [item.app, place(item.address), item.state, item.since_ms ? "for " + span(hostNow() - item.since_ms) : ""]
+  text("where", [appOf(item, state.status.apps), place(item.address), item.state, item.since_ms ? "for " + span(hostNow() - item.since_ms) : ""]
     .filter(Boolean).join(" · "));
   text("mode", item.width + " × " + item.height + " @ " + number(item.fps, 0));
   text("fps", number(item.rate_fps, 1) + " fps");

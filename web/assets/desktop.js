@@ -2,7 +2,7 @@
 // Only functions, called by app.js once it has started; what both use ($, put, sync, facts, ...) is there.
 "use strict";
 
-const RECENT_MS = 3600e3; // a hang is worth a place at the top for that long
+const RECENT_MS = 3600e3; // a hang is worth a place at the top for that long, where the host tells its time
 
 /* --- words --- */
 
@@ -142,7 +142,7 @@ function renderDesktop(desktop) {
   $("desktop-no-session").hidden = Boolean(session);
   if (!session) return;
   badge($("desktop-session-badge"), session.state, session.state === "running" ? "on" : "warn");
-  put($("desktop-command"), session.command);
+  line($("desktop-command"), session.command);
   put($("desktop-user"), [session.user ? "as user " + session.user : "",
     session.restarts ? "restarted " + times(session.restarts) : ""].filter(Boolean).join(" · "));
   line($("desktop-end"), session.last_end ? "It last ended: " + sentenceOf(session.last_end) : "");
@@ -225,6 +225,12 @@ function forgetLog() {
 
 /* --- apps --- */
 
+function appOf(session, apps) {
+  if (session.app) return session.app;
+  const app = (apps || []).find((one) => one.id === session.app_id);
+  return app ? app.name : "";
+}
+
 function makeApp() {
   const row = copyOf("app-template");
   showEnd(row.querySelector(".output"));
@@ -245,7 +251,7 @@ function renderApps(apps, sessions) {
   sync($("apps"), (apps || []).map((app) => ({
     ...app,
     id: "app-" + app.id,
-    streamers: sessions.filter((one) => one.app === app.name).map((one) => one.client || "an unnamed device"),
+    streamers: sessions.filter((one) => appOf(one, apps) === app.name).map((one) => one.client || "an unnamed device"),
   })), makeApp, updateApp);
 }
 
@@ -253,15 +259,18 @@ function renderApps(apps, sessions) {
 
 function stageText(stage, when) {
   const name = "The " + stage.name + " stage";
-  if (stage.state === "hung") return name + " hangs; it is being restarted. The picture may stand still until then.";
-  const last = when && stage.last_ms ? " " + ago(stage.last_ms) : "";
-  if (stage.hangs === 1) return name + " hung once and was restarted" + last + ".";
-  return name + " hung " + times(stage.hangs) + " and was restarted" + (last ? ", the last time" + last : "") + ".";
+  if (stage.state === "hung")
+    return name + " hangs" + (stage.restarts ? "; it is being restarted." : ".") + " Streams may stand still until it runs again.";
+  const text = name + " hung " + times(stage.hangs) + " and " + (stage.restarts ? "was restarted" : "runs again");
+  if (!when || !stage.last_at_ms) return text + ".";
+  return text + (stage.hangs > 1 ? ", the last time " : " ") + ago(stage.last_at_ms) + ".";
 }
+
+const isRecent = (stage) => stage.hangs > 0 && (!stage.last_at_ms || stage.last_at_ms > hostNow() - RECENT_MS);
 
 function renderHealth(stages) {
   const now = (stages || []).filter((stage) => stage.state === "hung");
-  const recent = (stages || []).filter((stage) => stage.state !== "hung" && stage.hangs && stage.last_ms > hostNow() - RECENT_MS);
+  const recent = (stages || []).filter((stage) => stage.state !== "hung" && isRecent(stage));
   const shown = [...now, ...recent];
   $("health").hidden = shown.length === 0;
   $("health").classList.toggle("bad", now.length > 0);
@@ -273,7 +282,9 @@ function renderHealth(stages) {
 function healthFact(stages) {
   if (!stages || !stages.length) return "";
   const troubled = stages.filter((stage) => stage.hangs || stage.state === "hung").map((stage) => stage.name + " "
-    + (stage.state === "hung" ? "hangs" : "hung " + times(stage.hangs) + (stage.last_ms ? ", last " + ago(stage.last_ms) : "")));
+    + (stage.state === "hung" ? "hangs" : "hung " + times(stage.hangs))
+    + (stage.last_ms ? ", for " + number(stage.last_ms / 1000, 1) + " s" : "")
+    + (stage.last_at_ms && stage.state !== "hung" ? ", " + ago(stage.last_at_ms) : ""));
   return troubled.length ? troubled.join("; ") : "all stages run well";
 }
 
