@@ -31,7 +31,8 @@ enum {
     SESSIONS_MAX = 32,
     PEERS_MAX = 64,
     CHANNELS_MAX = 64, /* clients ask for 48 */
-    DUPLICATE_PEERS = 2,
+    /* Of one address: clients behind one NAT, and what is left of one that comes back. A session waits for each. */
+    DUPLICATE_PEERS = SESSIONS_MAX,
     MTU = 900, /* what clients ask for */
     OUT_MAX = 64,
     SERVICE_MS = 5,

@@ -2,9 +2,13 @@
 """The soak (soak.py) as a test: ES_SOAK connects, of every kind of end."""
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 import unittest
+
+from harness import DisplayTest
 
 CLEANUP_S = 300
 
@@ -30,6 +34,36 @@ class Soak(unittest.TestCase):
                               stderr=subprocess.STDOUT, text=True, timeout=CLEANUP_S + 10 * int(count))
         print(done.stdout)
         self.assertEqual(done.returncode, 0, done.stdout)
+
+
+class OneAddress(DisplayTest):
+    """Clients behind one NAT."""
+    size = (640, 480)
+
+    def test_four_at_once(self):
+        streams = []
+        for _ in range(4):
+            client = self.new_client()
+            client.pair()
+            streams.append(self.start_stream(client, *self.stream_options("--seconds", 120)).wait_streaming())
+        for stream in streams:
+            self.assertIsNone(stream.process.poll(), "one came only when another had left")
+            stream.process.send_signal(signal.SIGINT)
+        for stream in streams:
+            report = stream.report()
+            self.assert_clean(report)
+            self.assertFalse(report["control_gone"])
+
+    def test_back_again_and_again(self):
+        """Each time before the host knows that the last one died."""
+        client = self.client
+        for _ in range(5):
+            stream = self.start_stream(client, *self.stream_options("--seconds", 120)).wait_streaming()
+            stream.kill()
+        begin = time.monotonic()
+        report = client.stream(*self.stream_options("--seconds", 1))
+        self.assert_clean(report)
+        print(f"{report['first_picture_ms']:.0f} ms, {time.monotonic() - begin:.1f} s")
 
 
 if __name__ == "__main__":
