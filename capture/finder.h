@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum { FINDER_MAX = 12, FINDER_NAME_MAX = 32, FINDER_PATH_MAX = 256, FINDER_REASON_MAX = 128, FINDER_COOKIES_MAX = 6 };
 
@@ -34,8 +35,8 @@ struct finder_candidate {
     char reason[FINDER_REASON_MAX]; /* why not, or what it is: "active session of anna", "$DISPLAY" */
 };
 
-/* Returns how many, best first, usable ones before the others. */
-size_t finder_survey(struct finder_candidate ret_candidates[FINDER_MAX]);
+/* Returns how many, best first, usable ones before the others. `ret_cost_ns`: processor time it took. */
+size_t finder_survey(struct finder_candidate ret_candidates[FINDER_MAX], int64_t *ret_cost_ns);
 
 /*
  * Whether the desktop changes over from the captured display `present` to `other`: only from one that is no longer in

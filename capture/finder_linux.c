@@ -10,6 +10,7 @@
 #include "capture/finder_facts.h"
 #include "capture/x11_socket.h"
 
+#include "base/clock.h"
 #include "base/text.h"
 
 #include <dirent.h>
@@ -21,6 +22,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #ifdef HAVE_SYSTEMD
 #include <systemd/sd-login.h>
@@ -299,8 +301,17 @@ static void collect_cookies(const struct finder_facts *facts, struct finder_cand
         add_usual_place(candidate);
 }
 
-size_t finder_survey(struct finder_candidate ret_candidates[FINDER_MAX])
+static int64_t thread_cpu_ns(void)
 {
+    struct timespec used = {0};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return used.tv_sec * CLOCK_SECOND_NS + used.tv_nsec;
+}
+
+size_t finder_survey(struct finder_candidate ret_candidates[FINDER_MAX], int64_t *ret_cost_ns)
+{
+    int64_t before_ns = thread_cpu_ns();
+    *ret_cost_ns = 0;
     struct finder_facts *facts = calloc(1, sizeof(*facts));
     struct finder_origin origins[FINDER_MAX];
     if (!facts)
@@ -319,5 +330,6 @@ size_t finder_survey(struct finder_candidate ret_candidates[FINDER_MAX])
     }
     finder_sort(ret_candidates, origins, count);
     free(facts);
+    *ret_cost_ns = thread_cpu_ns() - before_ns;
     return count;
 }

@@ -220,9 +220,9 @@ static void open_any(struct opener *self, struct opener_result *result)
         text_copy(result->sentence, sizeof(result->sentence), "Not enough memory to look for a desktop.");
         return;
     }
-    int64_t began_ns = clock_now_ns();
-    size_t count = finder_survey(candidates);
-    result->is_slow = clock_now_ns() - began_ns > SLOW_SURVEY_NS;
+    int64_t cost_ns;
+    size_t count = finder_survey(candidates, &cost_ns);
+    result->is_slow = cost_ns > SLOW_SURVEY_NS;
     for (size_t i = 0; i < count && i < DISPLAY_CANDIDATES_MAX; i++) {
         struct display_candidate *shown = &result->candidates[result->candidate_count++];
         text_copy(shown->name, sizeof(shown->name), candidates[i].name);

@@ -4,6 +4,7 @@
 #include "base/heartbeat.h"
 #include "capture/convert.h"
 #include "capture/display.h"
+#include "capture/finder.h"
 #include "capture/scale.h"
 #include "x_proxy.h"
 #include "xvfb_rig.h"
@@ -469,6 +470,20 @@ static void without_a_display_the_status_picture_says_why(void **state)
     }
 }
 
+/* The test's child stands for the private display that the host starts. */
+static void a_server_we_have_started_is_not_found_by_auto(void **state)
+{
+    (void)state;
+    struct xvfb_rig rig;
+    struct finder_candidate candidates[FINDER_MAX];
+    int64_t cost_ns;
+    xvfb_rig_start(&rig, -1, 320, 240);
+    size_t count = finder_survey(candidates, &cost_ns);
+    for (size_t i = 0; i < count; i++)
+        assert_string_not_equal(candidates[i].name, rig.name);
+    xvfb_rig_stop(&rig);
+}
+
 static void an_unknown_output_is_named_and_all_is_the_whole_screen(void **state)
 {
     (void)state;
@@ -604,6 +619,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_server_that_stops_in_the_middle_of_a_reply_is_left_by_an_abort),
         cmocka_unit_test(an_abort_also_ends_an_attempt_to_open),
         cmocka_unit_test(without_a_display_the_status_picture_says_why),
+        cmocka_unit_test(a_server_we_have_started_is_not_found_by_auto),
         cmocka_unit_test(an_unknown_output_is_named_and_all_is_the_whole_screen),
         cmocka_unit_test(the_newest_picture_wins_with_all_damage_at_no_more_than_the_rate),
         cmocka_unit_test(a_wake_ends_a_wait_and_taken_frames_outlive_all),
