@@ -20,6 +20,7 @@ struct keeper_config {
     const char *left_note; /* see display_config */
     void (*note)(void *ctx, const char *note);
     void *ctx;
+    int64_t picture_limit_ns; /* for tests: how long to wait for a new mode's picture; 0: 15 s */
 };
 
 struct keeper *keeper_create(const struct keeper_config *config); /* starts the thread; NULL: logged */
