@@ -8,7 +8,7 @@ const RECENT_MS = 3600e3; // a hang is worth a place at the top for that long, w
 
 const times = (count) => (count === 1 ? "once" : count === 2 ? "twice" : count + " times");
 const sizeText = (one) => (one.width ? one.width + " × " + one.height : "");
-const inWords = (list) => (list.length < 2 ? list.join("") : list.slice(0, -1).join(", ") + " and " + list[list.length - 1]);
+const inWords = (list) => [list.slice(0, -1).join(", "), ...list.slice(-1)].filter(Boolean).join(" and ");
 const sentenceOf = (text) => (text && !/[.!?…]$/.test(text) ? text + "." : text || "");
 
 function wishText(wished) {
@@ -150,7 +150,8 @@ function renderDesktop(desktop) {
 }
 
 function askRestartSession() {
-  ask("Restart the session?", "All programs in it are ended: unsaved work is lost. Streams stay connected and show the new session.",
+  ask("Restart the session?",
+    "All programs in it are ended: unsaved work is lost. Streams stay connected and show the new session.",
     "Restart the session", async () => {
       await api("desktop/restart-session", {});
       toast("The session is being restarted.");
@@ -158,7 +159,8 @@ function askRestartSession() {
 }
 
 function askRestartDisplay() {
-  ask("Restart the display?", "The X server and all programs on it are ended: unsaved work is lost. Streams stay connected and show the new display.",
+  ask("Restart the display?",
+    "The X server and all programs on it are ended: unsaved work is lost. Streams stay connected and show the new display.",
     "Restart the display", async () => {
       await api("desktop/restart-server", {});
       toast("The display is being restarted.");
@@ -260,7 +262,8 @@ function renderApps(apps, sessions) {
 function stageText(stage, when) {
   const name = "The " + stage.name + " stage";
   if (stage.state === "hung")
-    return name + " hangs" + (stage.restarts ? "; it is being restarted." : ".") + " Streams may stand still until it runs again.";
+    return name + " hangs" + (stage.restarts ? "; it is being restarted." : ".")
+      + " Streams may stand still until it runs again.";
   const text = name + " hung " + times(stage.hangs) + " and " + (stage.restarts ? "was restarted" : "runs again");
   if (!when || !stage.last_at_ms) return text + ".";
   return text + (stage.hangs > 1 ? ", the last time " : " ") + ago(stage.last_at_ms) + ".";
@@ -303,6 +306,6 @@ function forgetStreaming() {
   if ($("log").open) $("log").close();
   forgetLog();
   renderStreaming({});
-  for (const id of ["desktop-where", "desktop-sentence", "desktop-command", "desktop-user", "desktop-end"]) put($(id), "");
+  for (const part of ["where", "sentence", "command", "user", "end"]) put($("desktop-" + part), "");
   output($("desktop-output"), "", "the session");
 }
