@@ -34,7 +34,7 @@ struct video_sender_config {
 struct video_sender *
 video_sender_create(const struct video_sender_config *config); /* starts the thread; NULL: logged */
 /* Ends the thread: parts are no longer read nor taken. A thread that hangs in the kernel is left behind after 3 s, as
- * by replace; the socket must outlive it. */
+ * by replace. */
 void video_sender_stop(struct video_sender *self);
 void video_sender_destroy(struct video_sender *self); /* stops; NULL is fine */
 
