@@ -43,8 +43,8 @@ struct sessions_event {
     const char *client; /* its name; NULL in QUIT */
     int width, height;  /* as launched or announced; 0: not said */
     int fps_x100;
-    int others;        /* live sessions of any app besides this one */
-    int others_of_app; /* of these, of the same app */
+    int others;        /* live sessions of any app besides this one, and besides the one that a launch replaces */
+    int others_of_app; /* of the same app, one to be replaced included: the app has a session all the time */
 };
 
 struct sessions_config {

@@ -154,7 +154,8 @@ void sessions_tell(const struct session *session, enum sessions_event_kind kind)
     for (const struct session *s = session->owner->first; s; s = s->next) {
         if (s == session || !is_live(s))
             continue;
-        event.others++;
+        bool is_replaced = kind == SESSIONS_EVENT_LAUNCHED && !memcmp(s->client.sha256, session->client.sha256, 32);
+        event.others += !is_replaced;
         event.others_of_app += s->app_id == session->app_id;
     }
     tell(session->owner, &event);

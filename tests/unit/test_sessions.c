@@ -250,7 +250,7 @@ static void who_comes_back_to_its_app_does_not_end_it(void **state)
     launch(rig, ALICE, DESKTOP);
     assert_int_equal(launch(rig, ALICE, DESKTOP), SESSIONS_OK);
     assert_int_equal(launch_with(rig, ALICE, &(struct launch){.resume = true}), SESSIONS_OK);
-    told(rig, "LAUNCHED 7 alice 0/0\nLAUNCHED 7 alice 1/1\nENDED 7 alice 1/1\nLAUNCHED 7 alice 1/1\nENDED 7 alice "
+    told(rig, "LAUNCHED 7 alice 0/0\nLAUNCHED 7 alice 0/1\nENDED 7 alice 1/1\nLAUNCHED 7 alice 0/1\nENDED 7 alice "
               "1/1\n");
     assert_int_equal(sessions_running_app(rig->sessions, certificate(ALICE)), DESKTOP);
 }
