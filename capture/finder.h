@@ -29,6 +29,7 @@ struct finder_candidate {
     char cookies[FINDER_COOKIES_MAX][FINDER_PATH_MAX];
     unsigned cookie_owners[FINDER_COOKIES_MAX];
     int cookie_count;
+    uint64_t fingerprint; /* another one when the server or one of those files is */
     enum finder_kind kind;
     int rank;                       /* lower is better */
     bool usable;                    /* false: not even tried */

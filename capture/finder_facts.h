@@ -20,6 +20,7 @@ struct finder_session {
 struct finder_server {
     int number;
     bool known; /* the next fields are; else it takes no connections now */
+    int pid;    /* 0: hidden from us */
     unsigned uid;
     char user[FINDER_WORD_MAX];
     int vt;                          /* of its "vtN" argument; 0: none */

@@ -35,6 +35,14 @@ struct person {
     char home[FINDER_PATH_MAX]; /* "": unknown */
 };
 
+/* For logs and the page, which take plain characters only. */
+static void copy_plain(char *ret_text, size_t capacity, const char *text)
+{
+    text_copy(ret_text, capacity, text);
+    for (char *c = ret_text; *c; c++)
+        *c = *c < ' ' || *c > '~' ? '?' : *c;
+}
+
 static struct person look_up(unsigned uid)
 {
     struct person person = {.home = ""};
@@ -42,7 +50,7 @@ static struct person look_up(unsigned uid)
     char buffer[4096];
     snprintf(person.name, sizeof(person.name), "user number %u", uid);
     if (getpwuid_r(uid, &entry, buffer, sizeof(buffer), &found) == 0 && found) {
-        text_copy(person.name, sizeof(person.name), found->pw_name);
+        copy_plain(person.name, sizeof(person.name), found->pw_name);
         if (!text_copy(person.home, sizeof(person.home), found->pw_dir))
             person.home[0] = 0;
     }
@@ -120,6 +128,7 @@ static void add_server(struct finder_facts *facts, int number)
     if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &owner, &size) == 0) {
         server.known = true;
         server.uid = owner.uid;
+        server.pid = owner.pid;
         struct person person = look_up(owner.uid);
         text_copy(server.user, sizeof(server.user), person.name);
         if (owner.pid > 0)
@@ -178,7 +187,7 @@ static void add_session(struct finder_facts *facts, const char *id)
     if (facts->session_count == FINDER_FACTS_MAX || sd_session_get_uid(id, &uid) < 0)
         return;
     session.uid = uid;
-    text_copy(session.id, sizeof(session.id), id);
+    copy_plain(session.id, sizeof(session.id), id);
     take_word(session.type, sd_session_get_type, id);
     take_word(session.class, sd_session_get_class, id);
     take_word(session.seat, sd_session_get_seat, id);
@@ -301,6 +310,32 @@ static void collect_cookies(const struct finder_facts *facts, struct finder_cand
         add_usual_place(candidate);
 }
 
+static void stir(uint64_t *hash, const void *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        *hash = (*hash ^ ((const uint8_t *)bytes)[i]) * 0x100000001b3; /* FNV-1a */
+}
+
+static uint64_t fingerprint(const struct finder_candidate *candidate, int pid)
+{
+    uint64_t hash = 0xcbf29ce484222325;
+    const char *wish = getenv("XAUTHORITY"), *home = getenv("HOME");
+    char usual[FINDER_PATH_MAX];
+    snprintf(usual, sizeof(usual), "%s%s", wish ? wish : home ? home : "", wish ? "" : "/.Xauthority");
+    stir(&hash, &pid, sizeof(pid));
+    for (int i = 0; i < candidate->cookie_count; i++) {
+        struct stat file;
+        const char *path = *candidate->cookies[i] ? candidate->cookies[i] : usual;
+        stir(&hash, path, strlen(path));
+        if (stat(path, &file) != 0)
+            continue;
+        stir(&hash, &file.st_ino, sizeof(file.st_ino));
+        stir(&hash, &file.st_size, sizeof(file.st_size));
+        stir(&hash, &file.st_mtim, sizeof(file.st_mtim));
+    }
+    return hash;
+}
+
 static int64_t thread_cpu_ns(void)
 {
     struct timespec used = {0};
@@ -317,7 +352,7 @@ size_t finder_survey(struct finder_candidate ret_candidates[FINDER_MAX], int64_t
     if (!facts)
         return 0;
     const char *environment = getenv("DISPLAY");
-    text_copy(facts->environment, sizeof(facts->environment), environment ? environment : "");
+    copy_plain(facts->environment, sizeof(facts->environment), environment ? environment : "");
     facts->uid = geteuid();
     collect_servers(facts);
     collect_sessions(facts);
@@ -326,6 +361,7 @@ size_t finder_survey(struct finder_candidate ret_candidates[FINDER_MAX], int64_t
         if (!ret_candidates[i].usable)
             continue;
         collect_cookies(facts, &ret_candidates[i], &origins[i]);
+        ret_candidates[i].fingerprint = fingerprint(&ret_candidates[i], facts->servers[origins[i].server].pid);
         finder_refuse_foreign(facts, &ret_candidates[i], &origins[i]);
     }
     finder_sort(ret_candidates, origins, count);

@@ -13,6 +13,7 @@
 #define PATIENCE_NS      (300 * CLOCK_MS_NS) /* an X server that takes longer to greet is said not to answer */
 #define LIMIT_NS         (5 * CLOCK_SECOND_NS)
 #define LIMIT_OF_MANY_NS (2 * CLOCK_SECOND_NS)
+#define BARRED_NS        (10 * CLOCK_SECOND_NS)
 #define SLOW_SURVEY_NS   (1 * CLOCK_MS_NS)
 
 #ifdef HAVE_X11
@@ -27,6 +28,10 @@ static struct x11_connect *begin(const char *display, const char *xauthority, in
 static struct source *finish(struct x11_connect *connect, const char *output, char *ret_sentence, size_t sentence_size)
 {
     return x11_connect_finish(connect, output, ret_sentence, sentence_size);
+}
+static bool is_barred(const struct x11_connect *connect)
+{
+    return x11_connect_is_barred(connect);
 }
 static void cancel(struct x11_connect *connect)
 {
@@ -49,6 +54,11 @@ static struct source *finish(struct x11_connect *connect, const char *output, ch
     (void)connect, (void)output, (void)ret_sentence, (void)sentence_size;
     return NULL;
 }
+static bool is_barred(const struct x11_connect *connect)
+{
+    (void)connect;
+    return false;
+}
 static void cancel(struct x11_connect *connect)
 {
     (void)connect;
@@ -65,9 +75,19 @@ void opener_init(struct opener *self, void (*wake)(void *context), void *context
     mutex_init(&self->lock);
 }
 
+_Static_assert((int)FINDER_MAX == (int)DISPLAY_CANDIDATES_MAX, "all that is found is shown");
+
 /* --- one attempt --- */
 
-enum outcome { OUTCOME_OPENED, OUTCOME_UNREACHABLE, OUTCOME_REFUSED, OUTCOME_TIMED_OUT, OUTCOME_CANCELLED };
+enum outcome {
+    OUTCOME_NOT_TRIED,
+    OUTCOME_OPENED,
+    OUTCOME_UNREACHABLE,
+    OUTCOME_BARRED,  /* by the cookie */
+    OUTCOME_REFUSED, /* for another reason */
+    OUTCOME_TIMED_OUT,
+    OUTCOME_CANCELLED,
+};
 
 struct attempt {
     const char *display, *xauthority;
@@ -108,14 +128,16 @@ static enum outcome try(struct opener *self, const struct attempt *attempt, stru
     self->connect = NULL;
     bool timed_out = self->timed_out, cancelled = self->cancelled;
     mutex_unlock(&self->lock);
+    bool barred = is_barred(connect);
     destroy(connect);
     if (source) {
         *ret_source = source;
         return OUTCOME_OPENED;
     }
-    if (timed_out || cancelled)
-        snprintf(ret_sentence, sentence_size, "The X server %s does not answer.", attempt->display);
-    return cancelled ? OUTCOME_CANCELLED : timed_out ? OUTCOME_TIMED_OUT : OUTCOME_REFUSED;
+    if (!timed_out && !cancelled)
+        return barred ? OUTCOME_BARRED : OUTCOME_REFUSED;
+    snprintf(ret_sentence, sentence_size, "The X server %s does not answer.", attempt->display);
+    return cancelled ? OUTCOME_CANCELLED : OUTCOME_TIMED_OUT;
 }
 
 static void open_named(struct opener *self, struct opener_result *result)
@@ -161,7 +183,7 @@ static enum outcome try_candidate(struct opener *self, const struct finder_candi
         };
         outcome = try(self, &attempt, &result->source, sentence, sizeof(sentence));
         i++;
-    } while (outcome == OUTCOME_REFUSED && i < candidate->cookie_count);
+    } while (outcome == OUTCOME_BARRED && i < candidate->cookie_count);
     if (outcome != OUTCOME_OPENED)
         shorten(candidate->name, sentence, ret_reason, capacity);
     return outcome;
@@ -176,39 +198,63 @@ static const struct finder_candidate *find(const struct finder_candidate *candid
     return NULL;
 }
 
+static const struct opener_memory *recall(const struct opener *self, const struct finder_candidate *candidate)
+{
+    for (int i = 0; i < DISPLAY_CANDIDATES_MAX; i++) {
+        if (strcmp(self->memory[i].name, candidate->name) == 0 && strcmp(self->memory[i].found, candidate->reason) == 0)
+            return &self->memory[i];
+    }
+    return NULL;
+}
+
+static bool is_worth_a_try(const struct opener *self, const struct finder_candidate *candidate,
+                           const struct finder_candidate *present)
+{
+    const struct opener_memory *known = recall(self, candidate);
+    if (!candidate->usable ||
+        (self->wish.present[0] && (candidate == present || !finder_is_better(candidate, present))))
+        return false;
+    bool barred = known && known->barred_ns && known->barred_by == candidate->fingerprint;
+    return !barred || clock_now_ns() - known->barred_ns > BARRED_NS;
+}
+
 static void open_best(struct opener *self, const struct finder_candidate *candidates, size_t count,
-                      struct opener_result *result)
+                      struct opener_result *result, enum outcome *ret_outcomes)
 {
     const char *here = self->wish.present;
     const struct finder_candidate *present = *here ? find(candidates, count, here) : NULL;
-    enum outcome outcome = OUTCOME_REFUSED;
-    for (size_t i = 0; i < count && outcome != OUTCOME_OPENED && outcome != OUTCOME_CANCELLED; i++) {
+    bool over = false;
+    for (size_t i = 0; i < count && !over; i++) {
         struct display_candidate *shown = &result->candidates[i];
-        if (!candidates[i].usable ||
-            (*here && (&candidates[i] == present || !finder_is_better(&candidates[i], present))))
+        if (!is_worth_a_try(self, &candidates[i], present))
             continue;
         bool is_last = i + 1 == count || !candidates[i + 1].usable;
-        outcome = try_candidate(self, &candidates[i], is_last, result, shown->reason, sizeof(shown->reason));
-        shown->chosen = outcome == OUTCOME_OPENED;
+        ret_outcomes[i] = try_candidate(self, &candidates[i], is_last, result, shown->reason, sizeof(shown->reason));
+        shown->chosen = ret_outcomes[i] == OUTCOME_OPENED;
+        over = shown->chosen || ret_outcomes[i] == OUTCOME_CANCELLED;
     }
     for (int i = 0; i < result->candidate_count && !result->source; i++)
         result->candidates[i].chosen = *here && strcmp(result->candidates[i].name, here) == 0;
 }
 
-static void remember(struct opener *self, const struct finder_candidate *candidates, struct opener_result *result)
+/* Takes over what is known of those that were not tried this time. */
+static void remember(struct opener *self, const struct finder_candidate *candidates, const enum outcome *outcomes,
+                     struct opener_result *result)
 {
     struct opener_memory memory[DISPLAY_CANDIDATES_MAX] = {{.name = ""}};
     for (int i = 0; i < result->candidate_count; i++) {
         struct display_candidate *shown = &result->candidates[i];
-        for (int k = 0; k < DISPLAY_CANDIDATES_MAX && !shown->chosen; k++) {
-            const struct opener_memory *known = &self->memory[k];
-            bool same = strcmp(known->name, shown->name) == 0 && strcmp(known->found, candidates[i].reason) == 0;
-            if (same && strcmp(shown->reason, candidates[i].reason) == 0)
-                text_copy(shown->reason, sizeof(shown->reason), known->told);
+        const struct opener_memory *known = recall(self, &candidates[i]);
+        if (outcomes[i] == OUTCOME_NOT_TRIED && known && !shown->chosen) {
+            memory[i] = *known;
+            text_copy(shown->reason, sizeof(shown->reason), known->told);
+            continue;
         }
         text_copy(memory[i].name, sizeof(memory[i].name), shown->name);
         text_copy(memory[i].found, sizeof(memory[i].found), candidates[i].reason);
         text_copy(memory[i].told, sizeof(memory[i].told), shown->reason);
+        memory[i].barred_by = candidates[i].fingerprint;
+        memory[i].barred_ns = outcomes[i] == OUTCOME_BARRED ? clock_now_ns() : 0;
     }
     memcpy(self->memory, memory, sizeof(memory));
 }
@@ -220,16 +266,17 @@ static void open_any(struct opener *self, struct opener_result *result)
         text_copy(result->sentence, sizeof(result->sentence), "Not enough memory to look for a desktop.");
         return;
     }
+    enum outcome outcomes[FINDER_MAX] = {OUTCOME_NOT_TRIED};
     int64_t cost_ns;
     size_t count = finder_survey(candidates, &cost_ns);
     result->is_slow = cost_ns > SLOW_SURVEY_NS;
-    for (size_t i = 0; i < count && i < DISPLAY_CANDIDATES_MAX; i++) {
+    for (size_t i = 0; i < count; i++) {
         struct display_candidate *shown = &result->candidates[result->candidate_count++];
         text_copy(shown->name, sizeof(shown->name), candidates[i].name);
         text_copy(shown->reason, sizeof(shown->reason), candidates[i].reason);
     }
-    open_best(self, candidates, count, result);
-    remember(self, candidates, result);
+    open_best(self, candidates, count, result, outcomes);
+    remember(self, candidates, outcomes, result);
     free(candidates);
     const char *names[DISPLAY_CANDIDATES_MAX], *reasons[DISPLAY_CANDIDATES_MAX];
     for (int i = 0; i < result->candidate_count; i++) {

@@ -30,9 +30,14 @@ struct opener_result {
     int candidate_count;
 };
 
-/* What an earlier round has learnt by trying: a look for a better display does not try the others again. */
+/*
+ * What an earlier round has learnt by trying. A look for a better display does not try the others again, and one that
+ * refused our cookies is let be for a while unless it or they change: an X server writes down whom it turns away.
+ */
 struct opener_memory {
     char name[32], found[128], told[128]; /* found: what the finder said of it */
+    uint64_t barred_by;                   /* finder_candidate.fingerprint */
+    int64_t barred_ns;                    /* when; 0: not barred */
 };
 
 struct opener {

@@ -70,5 +70,7 @@ struct x11_connect *x11_connect_begin(const char *display, const char *xauthorit
 void x11_connect_require_owner(struct x11_connect *self, unsigned uid);
 struct source *x11_connect_finish(struct x11_connect *self, const char *output, char *ret_sentence,
                                   size_t sentence_size);
+/* After finish: it failed because the server lets nobody in with this cookie, or without one. */
+bool x11_connect_is_barred(const struct x11_connect *self);
 void x11_connect_cancel(struct x11_connect *self);
 void x11_connect_destroy(struct x11_connect *self); /* after finish has returned; NULL is fine */

@@ -31,6 +31,7 @@ struct x11_connect {
     int trial;    /* tells whether we are let in */
     int socket;   /* given to xcb by finish; -1 then */
     int shutdown; /* a second descriptor of it */
+    bool is_barred;
 };
 
 /* The number of a local display. */
@@ -201,10 +202,12 @@ static bool is_admitted(struct x11_connect *self, const Xauth *cookie, char *ret
         *c = *c < ' ' || *c > '~' ? ' ' : *c;
     if (strstr(reason, "aximum number of clients"))
         snprintf(ret_sentence, sentence_size, "The X server %s has no room for one more program.", name);
-    else if (cookie)
+    else
+        self->is_barred = true;
+    if (self->is_barred && cookie)
         snprintf(ret_sentence, sentence_size,
                  "The X server %s refused our cookie. Run this program as the desktop's user.", name);
-    else
+    else if (self->is_barred)
         snprintf(ret_sentence, sentence_size,
                  "The X server %s asks for a cookie, and we have none. Run this program as the desktop's user.", name);
     log_debug("x11: %s: no: %s", name, reason);
@@ -244,6 +247,11 @@ struct source *x11_connect_finish(struct x11_connect *self, const char *output, 
         text_copy(source->xauthority, sizeof(source->xauthority), self->xauthority);
     }
     return source;
+}
+
+bool x11_connect_is_barred(const struct x11_connect *self)
+{
+    return self->is_barred;
 }
 
 void x11_connect_cancel(struct x11_connect *self)

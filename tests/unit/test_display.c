@@ -451,6 +451,36 @@ static void an_abort_also_ends_an_attempt_to_open(void **state)
     xvfb_rig_stop(&rig);
 }
 
+static void pointing_elsewhere_leaves_a_desktop_or_an_attempt_behind(void **state)
+{
+    (void)state;
+    struct xvfb_rig first, second;
+    struct display_status status;
+    xvfb_rig_start(&first, -1, 640, 480);
+    xvfb_rig_start(&second, -1, 800, 600);
+    xvfb_rig_fill(&second, (struct rect){0, 0, 400, 600}, 0x123456);
+    xvfb_rig_signal(&first, SIGSTOP);
+    struct display *display = make_display(first.name);
+    struct watcher watcher = watch(display, 640, 480, 60, FRAME_NV12);
+    wait_for_status_picture(&watcher, "stopped");
+    display_point(display, second.name, "", "");
+    wait_for_screen(&second, &watcher);
+    display_point(display, "", "", "It is being changed.");
+    wait_for_status_picture(&watcher, "pointed nowhere");
+    display_get_status(display, &status);
+    assert_string_equal(status.sentence, "It is being changed.");
+    assert_false(status.capturing);
+    xvfb_rig_signal(&first, SIGCONT);
+    display_point(display, first.name, "", "");
+    wait_for_screen(&first, &watcher);
+    display_get_status(display, &status);
+    assert_string_equal(status.name, first.name);
+    unwatch(&watcher);
+    display_destroy(display);
+    xvfb_rig_stop(&first);
+    xvfb_rig_stop(&second);
+}
+
 static void without_a_display_the_status_picture_says_why(void **state)
 {
     (void)state;
@@ -618,6 +648,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_server_stopped_from_the_start_holds_nobody_up),
         cmocka_unit_test(a_server_that_stops_in_the_middle_of_a_reply_is_left_by_an_abort),
         cmocka_unit_test(an_abort_also_ends_an_attempt_to_open),
+        cmocka_unit_test(pointing_elsewhere_leaves_a_desktop_or_an_attempt_behind),
         cmocka_unit_test(without_a_display_the_status_picture_says_why),
         cmocka_unit_test(a_server_we_have_started_is_not_found_by_auto),
         cmocka_unit_test(an_unknown_output_is_named_and_all_is_the_whole_screen),
