@@ -21,7 +21,7 @@ import threading
 import time
 
 from harness import EARTHSHINE, FAULTS, Host, end_process, wait_for
-from soak_rig import RULES, Desktop, Holdings, Place, Watch, ids_of, run
+from soak_rig import RULES, Desktop, Holdings, Place, PrivateDesktop, Watch, ids_of, run
 
 INSIDE = "ES_INSIDE_SOAK"
 PICTURE_LIMIT_S = 10
@@ -32,33 +32,45 @@ MEMORY_SLACK_KB = 8192  # one leaked 720p picture is 1380 kB; 1000 connects leav
 PLACES = 6
 LANES = 2           # clients in the foreground
 SIZES = ((1280, 720), (1280, 720), (960, 540), (854, 480), (1024, 768))
-# What happens to a stream, and how often in a hundred.
-ENDS = {"quit": 14, "leave": 14, "cancel": 8, "page": 5, "kill": 11, "early": 8, "silence": 8, "cut": 8, "blip": 6,
-        "xkill": 6, "xstop": 6, "mode": 6}
+# What happens to a stream, and how often in 25.
+ENDS = {"quit": 3, "leave": 3, "cancel": 2, "page": 2, "kill": 3, "early": 2, "silence": 2, "cut": 2, "blip": 1, "xkill": 2,
+        "xstop": 1, "mode": 2}
 TERMINATED = ("cancel", "page")
+# An app with a command, and all that can be done and undone around it: each writes a line.
+APPS = """
+[app "Desktop"]
+[app "Game"]
+command = exec sleep infinity
+user = root
+""" + "".join(f"{moment} = echo {moment} + >>{{log}}\n{moment}_undo = echo {moment} - >>{{log}}\n"
+              for moment in ("connect", "first_picture", "disconnect", "quit"))
 LOG_TROUBLE = re.compile(r"assert|Sanitizer|runtime error:|^ERROR ", re.I | re.M)
 
 
 class Plan:
     """All that chance decides about one connect."""
 
-    def __init__(self, rng, ends):
-        self.end = rng.choices(list(ends), list(ends.values()))[0]
+    def __init__(self, rng, end):
+        self.end = end
         self.place = rng.randrange(PLACES)
         self.overlaps = rng.random() < 0.5
         self.width, self.height = rng.choice(SIZES)
         self.fps = rng.choice((30, 60, 60, 90))
         self.seconds = rng.uniform(0.3, 1)
-        self.launches = rng.random() < 0.3
+        self.launches = rng.random() < 0.4
+        self.app = rng.randrange(2)
+        self.matches = rng.random() < 0.5
         self.early_s = rng.uniform(0, 0.25)
         self.pause_s = rng.uniform(1, 3)
         self.polite = rng.random() < 0.5
         self.mode = rng.randrange(100)
 
-    def options(self):
+    def options(self, soak):
         mine = ["--width", self.width, "--height", self.height, "--fps", self.fps, "--bitrate", 6000]
         if self.launches:
-            mine.append("--launch")
+            mine += ["--launch", "--appid", soak.apps[self.app % len(soak.apps)]]
+        if self.matches and soak.private:
+            mine.append("--sops")
         if self.end in ("quit", "leave"):
             mine += ["--seconds", f"{self.seconds:.2f}"]
         else:
@@ -96,7 +108,7 @@ class Visit(threading.Thread):
         watch, plan = self.soak.watch, self.plan
         self.place.mend()
         self.before = ids_of(watch.ask(), self.place.address)
-        self.stream = self.place.stream_start(*plan.options())
+        self.stream = self.place.stream_start(*plan.options(self.soak))
         if plan.end == "early":
             time.sleep(plan.early_s)
         else:
@@ -123,7 +135,7 @@ class Visit(threading.Thread):
 
     def tell_another(self):
         """A second client while one streams, of a host that takes one only."""
-        reply = self.soak.places[1].run("launch", "--appid", self.soak.app)
+        reply = self.soak.places[1].run("launch", "--appid", self.soak.apps[0])
         assert reply["status"] == 400 and "Another device is streaming" in reply["body"], f"a second client got {reply}"
 
     def finish(self):
@@ -248,8 +260,9 @@ def summary(values):
 
 
 class Soak:
-    def __init__(self, count, seed, settings=None, verbose=False):
+    def __init__(self, count, seed, settings=None, verbose=False, private=False):
         self.count, self.seed, self.verbose, self.begin_s = count, seed, verbose, time.monotonic()
+        self.private = private
         self.rng = random.Random(seed)
         with open(EARTHSHINE, "rb") as program:
             image = program.read()
@@ -260,7 +273,8 @@ class Soak:
         self.lock = threading.Lock()
         self.visits, self.done, self.failures = [], [], []
         self.desktop = self.host = self.watch = None
-        self.places, self.rests = [], []
+        self.places, self.rests, self.pack = [], [], []
+        self.apps, self.app_turns = [], {}
 
     # the parts
     def set_up(self):
@@ -269,13 +283,22 @@ class Soak:
             os.environ["TSAN_OPTIONS"] = f"suppressions={known} {os.environ.get('TSAN_OPTIONS', '')}"
         run("ip", "link", "set", "lo", "up")
         run("nft", RULES)
-        self.desktop = Desktop(self.folder)
-        self.host = Host(self.desktop, self.settings)
+        self.app_log = os.path.join(self.folder, "apps")
+        sections = APPS.format(log=self.app_log)
+        if self.private:
+            self.desktop = PrivateDesktop()
+            self.host = Host(None, {**self.desktop.settings(), **self.settings}, sections=sections)
+            self.desktop.attach(self.host)
+        else:
+            self.desktop = Desktop(self.folder)
+            self.host = Host(self.desktop, self.settings, sections=sections)
+        self.first_mode = self.desktop.mode()
         for number in range(PLACES):
             place = Place(self.host, number + 1)
             self.places.append(place)
             paired = place.pair(f"{1000 + number}")
             assert paired["result"] == "ok", f"{paired}\n{self.host.log_tail()}"
+        self.apps = re.findall(r"<ID>(\d+)</ID>", self.places[0].xml("applist"))
         self.watch = Watch(self.host)
         self.ends = {end: share for end, share in ENDS.items() if end != "mode" or self.desktop.switches_modes}
         self.several = self.takes_several()
@@ -286,7 +309,7 @@ class Soak:
         first, second = self.places[0], self.places[1]
         stream = first.stream_start("--seconds", 30).wait_streaming()
         try:
-            report = second.stream("--launch", "--appid", first.app_id(), "--seconds", 0.2, "--quit")
+            report = second.stream("--launch", "--appid", self.apps[0], "--seconds", 0.2, "--quit")
             return report["launch_status"] == 200
         finally:
             stream.process.send_signal(signal.SIGINT)
@@ -333,8 +356,15 @@ class Soak:
         order = [self.places[(plan.place + i) % PLACES] for i in range(PLACES)]
         return next(place for place in order if place not in taken)
 
+    def draw_end(self):
+        """From a shuffled pack, so that short runs too see every kind."""
+        if not self.pack:
+            self.pack = [end for end, share in self.ends.items() for _ in range(share)]
+            self.rng.shuffle(self.pack)
+        return self.pack.pop()
+
     def start_visit(self, number):
-        plan = Plan(self.rng, self.ends)
+        plan = Plan(self.rng, self.draw_end())
         lanes = LANES if plan.overlaps and self.several else 1
         wait_for(lambda: len(self.in_front()) < lanes, 60 * self.patience, "a visit to leave the foreground")
         place = self.choose_place(plan) if self.several else self.places[0]
@@ -350,6 +380,9 @@ class Soak:
         """Nobody is there: what does the host hold?"""
         for visit in list(self.visits):
             visit.join(60 * self.patience)
+        for place in self.places:
+            place.mend()
+            assert place.run("cancel")["status"] == 200
         self.watch.wait(lambda status: not status["sessions"], GONE_LIMIT_S * self.patience, "the last session's end")
         self.watch.stop()  # its own connections are not to be counted
         first = self.rests[0][0] if self.rests else None
@@ -366,11 +399,11 @@ class Soak:
         self.watch.worst_s = worst_s
 
     def go(self):
-        self.app = self.places[0].app_id()
         for number in range(-WARM_UP, 0):
             self.start_visit(number)
         self.rest()
         self.done.clear()
+        self.pack.clear()
         begin, cpu_s = time.monotonic(), self.host.cpu_s()
         for number in range(self.count):
             self.start_visit(number)
@@ -392,8 +425,19 @@ class Soak:
             self.failures.append(f"memory: {first[1]} kB before, {last[1]} kB after")
         if self.watch.worst_s > ANSWER_LIMIT_S * self.patience:
             self.failures.append(f"the host took {self.watch.worst_s:.1f} s to answer")
-        if self.desktop.switches_modes and self.desktop.mode() != "1280x720":
-            self.failures.append(f"the display's mode is {self.desktop.mode()}")
+        if self.desktop.mode() != self.first_mode:
+            self.failures.append(f"the display's mode is {self.desktop.mode()}, it was {self.first_mode}")
+        self.check_apps()
+
+    def check_apps(self):
+        """What was done was undone, in turns; only `quit` may be owed an undo, until the next launch."""
+        with open(self.app_log, encoding="ascii") as file:
+            lines = [line.split() for line in file]
+        for moment in ("connect", "first_picture", "disconnect", "quit"):
+            turns = "".join(sign for name, sign in lines if name == moment)
+            self.app_turns[moment] = len(turns)
+            if turns.replace("+-", "") not in ("", "+" if moment == "quit" else ""):
+                self.failures.append(f"app: {moment} was done (+) and undone (-) like this: {turns[:200]}")
 
     def check_log(self):
         lines = [line for line in self.host.log().splitlines() if LOG_TROUBLE.search(line)]
@@ -423,7 +467,7 @@ class Soak:
             "slowest_answer_s": round(self.watch.worst_s, 2),
             "desktop_starts": self.desktop.starts, "reconnects": self.watch.ask()["display"].get("reconnects"),
             "held_before": first[0].counts(), "held_after": last[0].counts(), "memory_kb": [kb for _, kb in self.rests],
-            "warnings": self.warnings(),
+            "private": self.private, "app_turns": self.app_turns, "warnings": self.warnings(),
         }
 
 
@@ -431,6 +475,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--private", action="store_true", help="the host's own display, in the mode clients wish")
     parser.add_argument("--verbose", action="store_true", help="a line per connect")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="setting of the host")
     arguments = parser.parse_args()
@@ -439,7 +484,7 @@ def main():
         os.execvp("unshare", ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", sys.executable, "-B",
                               *sys.argv])
     soak = Soak(arguments.count, arguments.seed, dict(word.split("=", 1) for word in arguments.set),
-                arguments.verbose)
+                arguments.verbose, arguments.private)
     figures = {}
     try:
         soak.set_up()

@@ -15,7 +15,7 @@ import subprocess
 import threading
 import time
 
-from harness import RUN_LIMIT_S, START_LIMIT_S, Client, Display, Page, Scene, end_process, wait_for
+from harness import ES_SCENE, RUN_LIMIT_S, START_LIMIT_S, Client, Display, Page, Scene, end_process, wait_for
 
 RULES = "table ip es { set cut { type ipv4_addr; }; chain in { type filter hook input priority 0; ip saddr @cut drop; }; }"
 DEAF = "table ip es { chain in { type filter hook input priority 0; drop; }; }"
@@ -107,6 +107,79 @@ class Desktop(Display):
     def set_mode(self, mode):
         output = next(line.split()[0] for line in self.xrandr().splitlines() if " connected" in line)
         self.xrandr("--output", output, "--mode", mode)
+
+
+class PrivateDesktop:
+    """The host's own display (`virtual_display`) and the session in it: the host starts both again."""
+    switches_modes = False  # the host does, as clients wish
+
+    def __init__(self):
+        self.hold, self.host, self.starts, self.victim = threading.Lock(), None, 1, None
+
+    def settings(self):
+        return {"display": "auto", "virtual_display": "1280x720", "session_user": "root",
+                "session_command": f"{ES_SCENE} --fps 60 --seconds 86400 type"}
+
+    def child(self, *names):
+        """The host's child of that name, or None. What the host runs has an agent in between, or not: look deeper."""
+        for parent in (self.host.process.pid, *pids_of(self.host.process.pid)):
+            for pid in pids_of(parent):
+                if comm_of(pid) in names:
+                    return pid
+        return None
+
+    def server(self):
+        return self.child("Xorg", "Xvfb")
+
+    def attach(self, host):
+        self.host = host
+        wait_for(self.server, START_LIMIT_S, "the host's X server")
+        wait_for(self.mode, START_LIMIT_S, "the private desktop")
+
+    def kill(self):
+        self.victim = self.server()
+        os.kill(self.victim, signal.SIGKILL)
+
+    def start(self):
+        wait_for(lambda: self.server() not in (None, self.victim), START_LIMIT_S, "another X server")
+        self.starts += 1
+
+    def freeze(self):
+        self.victim = self.server()
+        os.kill(self.victim, signal.SIGSTOP)
+
+    def thaw(self):
+        try:
+            os.kill(self.victim, signal.SIGCONT)
+        except ProcessLookupError:  # the host has had enough of it
+            pass
+
+    def mode(self):
+        session = self.child(os.path.basename(ES_SCENE))
+        if not session:
+            return ""
+        try:
+            with open(f"/proc/{session}/environ", encoding="utf-8") as file:
+                environment = dict(word.split("=", 1) for word in file.read().split("\0") if "=" in word)
+        except OSError:
+            return ""
+        if "DISPLAY" not in environment:
+            return ""
+        done = subprocess.run(["xrandr"], env={**os.environ, **environment}, timeout=20, capture_output=True, text=True,
+                              check=False)
+        found = re.search(r" connected (?:primary )?(\d+x\d+)\+", done.stdout)
+        return found.group(1) if found else ""
+
+    def stop(self):
+        pass
+
+
+def comm_of(pid):
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
 
 
 class Place(Client):
@@ -232,15 +305,25 @@ class Holdings:
         return found
 
 
-def children_of(pid):
-    """(living, zombies)"""
-    states = []
+def states_of(parent):
+    """{pid: state} of the children of a process."""
+    found = {}
     for entry in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{entry}/stat", encoding="utf-8", errors="replace") as file:
                 fields = file.read().rsplit(")", 1)[1].split()
         except OSError:
             continue
-        if int(fields[1]) == pid:
-            states.append(fields[0])
+        if int(fields[1]) == parent:
+            found[int(entry)] = fields[0]
+    return found
+
+
+def pids_of(parent):
+    return list(states_of(parent))
+
+
+def children_of(pid):
+    """(living, zombies)"""
+    states = list(states_of(pid).values())
     return len(states) - states.count("Z"), states.count("Z")
