@@ -17,7 +17,9 @@ enum { KINDS_MAX = 16, NAME_MAX_BYTES = 32, KIND_MAX_BYTES = 16 };
 struct kind { /* of stages, by the first word of their name */
     char name[KIND_MAX_BYTES];
     uint64_t hangs;
-    int64_t last_ns; /* how long the last hang has lasted */
+    int64_t last_ns;    /* how long the last hang has lasted */
+    int64_t last_at_ms; /* when it began, wall clock */
+    bool restarts;      /* its owner can do something about it */
 };
 
 struct stage {
@@ -75,6 +77,7 @@ static void look_at(struct watchdog *self, struct stage *stage, int64_t late_ns,
         return;
     stage->age_ns = age_ns;
     self->kinds[stage->kind].last_ns = age_ns;
+    self->kinds[stage->kind].last_at_ms = clock_wall_ms() - age_ns / CLOCK_MS_NS;
     if (!stage->is_hung)
         begin_hang(self, stage);
 }
@@ -149,6 +152,7 @@ bool watchdog_add(struct watchdog *self, const char *name, const struct heartbea
         return false;
     *stage = (struct stage){.heartbeat = heartbeat, .kind = kind, .hung = hung, .ctx = ctx};
     text_copy(stage->name, sizeof(stage->name), name);
+    self->kinds[kind].restarts = hung != NULL;
     return true;
 }
 
@@ -183,9 +187,10 @@ json_t *watchdog_to_json(const struct watchdog *self)
     json_t *list = json_array();
     for (int i = 0; i < self->kind_count; i++) {
         const struct kind *kind = &self->kinds[i];
-        json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:I}", "name", kind->name, "state",
+        json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:I, s:I, s:b}", "name", kind->name, "state",
                                               kind_is_hung(self, i) ? "hung" : "fine", "hangs", (json_int_t)kind->hangs,
-                                              "last_ms", (json_int_t)(kind->last_ns / CLOCK_MS_NS)));
+                                              "last_ms", (json_int_t)(kind->last_ns / CLOCK_MS_NS), "last_at_ms",
+                                              (json_int_t)kind->last_at_ms, "restarts", kind->restarts));
     }
     return list;
 }

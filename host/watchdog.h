@@ -30,7 +30,7 @@ void watchdog_look(struct watchdog *self, int64_t now_ns);
 
 /* False: a stage has been hung for WATCHDOG_DEAD_MS: the process is not worth keeping. */
 bool watchdog_all_well(const struct watchdog *self);
-/* [{name, state: "fine"|"hung", hangs, last_ms}] by kind of stage (the first word of the name); hangs also of stages
- * that are gone. */
+/* [{name, state: "fine"|"hung", hangs, last_ms, last_at_ms, restarts}] by kind of stage (the first word of the name);
+ * hangs also of stages that are gone. */
 json_t *watchdog_to_json(const struct watchdog *self);
 void watchdog_counters(const struct watchdog *self, json_t *object); /* adds "stage_hangs" */
