@@ -203,13 +203,13 @@ static void on_time_over(void *arg)
     loop_stop(arg);
 }
 
-static bool any_command(const struct apps *self)
+static bool any_runs(const struct apps *self)
 {
     for (size_t i = 0; i < self->count; i++) {
-        if (self->list[i].command)
+        if (self->list[i].command || self->list[i].hook)
             return true;
     }
-    return false;
+    return self->sweeper.hook;
 }
 
 static bool is_sweeping(const struct apps *self)
@@ -227,19 +227,28 @@ static void wait_while(struct apps *self, bool (*goes_on)(const struct apps *sel
     loop_timer_destroy(timer);
 }
 
+static void drop_all(struct apps *self, bool finish_undo)
+{
+    app_drop_steps(&self->sweeper, finish_undo);
+    for (size_t i = 0; i < self->count; i++)
+        app_drop_steps(&self->list[i], finish_undo);
+}
+
 static void end_all(struct apps *self)
 {
     int64_t begun_ns = clock_now_ns();
     self->ending = true;
-    app_drop_steps(&self->sweeper);
+    drop_all(self, true);
     for (size_t i = 0; i < self->count; i++) {
-        app_drop_steps(&self->list[i]);
         program_stop(self->list[i].command);
+        loop_timer_destroy(self->list[i].tell);
+        self->list[i].tell = NULL;
     }
-    wait_while(self, any_command, begun_ns + END_COMMANDS_MS * CLOCK_MS_NS);
+    wait_while(self, any_runs, begun_ns + END_COMMANDS_MS * CLOCK_MS_NS);
+    drop_all(self, false);
     sweep(self);
     wait_while(self, is_sweeping, begun_ns + END_MS * CLOCK_MS_NS);
-    app_drop_steps(&self->sweeper);
+    app_drop_steps(&self->sweeper, false);
     if (state_owed_count(self->config.state))
         log_warn("apps: there was no time to undo all that commands of apps did; the rest is undone at the next start");
 }
@@ -252,7 +261,6 @@ void apps_destroy(struct apps *self)
         end_all(self);
     for (size_t i = 0; self->list && i < self->count; i++) {
         program_destroy(self->list[i].command);
-        loop_timer_destroy(self->list[i].tell);
         free(self->list[i].image);
     }
     free(self->list);

@@ -105,8 +105,9 @@ struct apps {
 void app_enqueue(struct app *self, const struct app_event *event); /* and begins it if it can */
 void app_pump(struct app *self);                                   /* goes on */
 void app_pump_all(struct apps *self);
-/* Kills the hook, forgets events and steps. What is owed stays owed; a command that runs goes on. */
-void app_drop_steps(struct app *self);
+/* Kills the hook, but for an undo with `finish_undo`; forgets events and steps. What is owed stays owed; a command that
+ * runs goes on. */
+void app_drop_steps(struct app *self, bool finish_undo);
 void app_changed(struct app *self);
 
 /* --- apps_hooks.c --- */

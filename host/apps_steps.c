@@ -55,6 +55,8 @@ static void step_done(struct app *self)
 {
     self->busy = false;
     app_pump(self);
+    if (self->owner->ending)
+        loop_stop(self->owner->config.loop); /* apps_destroy() looks what is left */
 }
 
 /* --- commands of moments, and undoing them --- */
@@ -473,8 +475,11 @@ void app_enqueue(struct app *self, const struct app_event *event)
     app_pump(self);
 }
 
-void app_drop_steps(struct app *self)
+void app_drop_steps(struct app *self, bool finish_undo)
 {
+    self->event_count = self->step_at = self->step_count = 0;
+    if (self->hook && self->job_is_undo && finish_undo)
+        return;
     if (self->note) {
         self->note->app = NULL;
         self->note = NULL;
@@ -482,6 +487,5 @@ void app_drop_steps(struct app *self)
     }
     program_destroy(self->hook);
     self->hook = NULL;
-    self->event_count = self->step_at = self->step_count = 0;
     self->busy = false;
 }

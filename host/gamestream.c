@@ -323,8 +323,6 @@ static void reply_launch_result(struct gamestream *self, struct http_exchange *e
 /* True: the app may be launched by this client. */
 static bool check_app(struct gamestream *self, struct http_exchange *exchange, uint32_t app_id, const char *element)
 {
-    if (!self->config.apps)
-        return app_id == nvhttp_app_id("Desktop");
     char message[STATE_NAME_MAX + 80];
     switch (apps_may_launch(self->config.apps, app_id)) {
     case APPS_OK:
@@ -369,13 +367,11 @@ static void handle_launch(struct gamestream *self, struct http_exchange *exchang
 
 static void reply_applist(struct gamestream *self, struct http_exchange *exchange)
 {
-    struct nvhttp_app list[CONFIG_APPS_MAX] = {{"Desktop", nvhttp_app_id("Desktop"), false}};
-    size_t count = self->config.apps ? apps_count(self->config.apps) : 1,
-           capacity = NVHTTP_DOCUMENT_MAX + count * APPLIST_ENTRY_MAX;
+    struct nvhttp_app list[CONFIG_APPS_MAX];
+    size_t count = apps_count(self->config.apps), capacity = NVHTTP_DOCUMENT_MAX + count * APPLIST_ENTRY_MAX;
     char *document = malloc(capacity);
-    for (size_t i = 0; self->config.apps && i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         list[i] = (struct nvhttp_app){.name = apps_name(self->config.apps, i), .id = apps_id(self->config.apps, i)};
-    }
     if (document)
         reply_document(exchange, document, nvhttp_applist(list, count, document, capacity));
     else
@@ -390,7 +386,7 @@ static void reply_appasset(struct gamestream *self, struct http_exchange *exchan
     int64_t app_id;
     const void *png = asset_desktop_png;
     size_t size = asset_desktop_png_size;
-    if (self->config.apps && http_query_get(http_exchange_request(exchange)->query, "appid", text, sizeof(text)) &&
+    if (http_query_get(http_exchange_request(exchange)->query, "appid", text, sizeof(text)) &&
         text_parse_i64(text, strlen(text), 0, UINT32_MAX, &app_id))
         apps_image(self->config.apps, (uint32_t)app_id, &png, &size);
     http_exchange_reply(exchange, 200, "image/png", NULL, png, size);

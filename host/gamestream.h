@@ -19,7 +19,7 @@ struct gamestream;
 struct gamestream_config {
     const struct config *config; /* this and the next seven outlive the object */
     struct loop *loop;
-    struct apps *apps; /* NULL: one app, "Desktop" */
+    struct apps *apps;
     struct state *state;
     struct saver *saver;
     struct sessions *sessions;

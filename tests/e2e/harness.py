@@ -148,7 +148,7 @@ class Scene:
 
 
 class Host:
-    def __init__(self, display=None, settings=None, wrapper=()):
+    def __init__(self, display=None, settings=None, wrapper=(), sections=""):
         self.folder = tempfile.mkdtemp(prefix="es-e2e-")
         self.base = free_base_port()
         self.config = os.path.join(self.folder, "earthshine.conf")
@@ -158,7 +158,7 @@ class Host:
                   "display": display.name if display else "none", "encoder": "x264", "audio": "off", "input": "off",
                   "name": "e2e", "log_level": "debug", **(settings or {})}
         with open(self.config, "w", encoding="utf-8") as file:
-            file.write("".join(f"{key} = {value}\n" for key, value in values.items()))
+            file.write("".join(f"{key} = {value}\n" for key, value in values.items()) + sections)
         self.start()
 
     def command(self, *words):

@@ -239,6 +239,17 @@ static void a_missing_file_matters_only_when_it_was_named(void **state)
     assert_non_null(strstr(error, "/nonexistent/earthshine.conf"));
 }
 
+/* The section of an app, with its lines put in force. */
+static void put_in_force(char *section)
+{
+    for (char *line = section; line && *line;) {
+        if (line[0] == '#' && line[1] != ' ')
+            line[0] = '\n';
+        line = strchr(line + 1, '\n');
+        line += line != NULL;
+    }
+}
+
 /* Every line "#key = value" of the example, taken as it stands there, is a known key with a good value. */
 static void the_example_file_is_right(void **state)
 {
@@ -250,6 +261,19 @@ static void the_example_file_is_right(void **state)
     config_init(&config);
     assert_int_equal(file_read(VECTORS_DIR "/../../packaging/earthshine.conf", 65536, &text, &size), FILE_OK);
     assert_true(config_parse(&config, "example", text, size, error));
+    assert_int_equal(config.app_count, 0);
+    char *section = strstr(text, "#[app \"");
+    assert_non_null(section);
+    put_in_force(section);
+    if (!parse(&config, section))
+        fail_msg("%s", error);
+    assert_int_equal(config.app_count, 1);
+    for (int i = 0; i < CONFIG_MOMENTS; i++)
+        assert_true(config.apps[0].hooks[i].run[0] && config.apps[0].hooks[i].undo[0]);
+    assert_true(config.apps[0].command[0] && config.apps[0].directory[0] && config.apps[0].user[0] &&
+                config.apps[0].image[0] && config.apps[0].environment[0]);
+    config_finish(&config);
+    *section = 0;
     for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
         char key[64], value[128] = "";
         if (line[0] != '#' || line[1] == ' ' || sscanf(line, "#%63[a-z_] = %127[^\n]", key, value) < 1)
