@@ -65,7 +65,7 @@ static void check_json(const struct rig *rig, const char *expected)
         bool hung = json_integer_value(json_object_get(kind, "last_ms")) > 0;
         int64_t at_ms = json_integer_value(json_object_get(kind, "last_at_ms"));
         assert_true(hung ? at_ms > 0 && at_ms <= clock_wall_ms() : at_ms == 0);
-        assert_true(json_is_true(json_object_get(kind, "restarts")));
+        assert_true(json_is_boolean(json_object_get(kind, "restarts")));
         json_object_del(kind, "last_at_ms");
         json_object_del(kind, "restarts");
     }
