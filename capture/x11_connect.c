@@ -209,7 +209,9 @@ static bool is_admitted(struct x11_connect *self, const Xauth *cookie, char *ret
                  "The X server %s refused our cookie. Run this program as the desktop's user.", name);
     else if (self->is_barred)
         snprintf(ret_sentence, sentence_size,
-                 "The X server %s asks for a cookie, and we have none. Run this program as the desktop's user.", name);
+                 "The X server %s asks for a cookie, and we have none. Run this program as the desktop's user, or set "
+                 "XAUTHORITY.",
+                 name);
     log_debug("x11: %s: no: %s", name, reason);
     return false;
 }
@@ -224,6 +226,7 @@ xcb_connection_t *x11_connect_open(struct x11_connect *self, char *ret_sentence,
     if (is_admitted(self, cookie, ret_sentence, sentence_size)) {
         connection = xcb_connect_to_fd(self->socket, cookie ? &info : NULL); /* takes the socket */
         self->socket = -1;
+        shutdown(self->trial, SHUT_RDWR); /* closed later: another thread may be about to cancel */
     }
     if (cookie)
         XauDisposeAuth(cookie);
