@@ -118,14 +118,16 @@ class PrivateDesktop:
 
     def settings(self):
         return {"display": "auto", "virtual_display": "1280x720", "session_user": "root",
-                "session_command": f"{ES_SCENE} --fps 60 --seconds 86400 type"}
+                "session_command": f"exec {ES_SCENE} --fps 60 --seconds 86400 type"}
 
     def child(self, *names):
-        """The host's child of that name, or None. What the host runs has an agent in between, or not: look deeper."""
-        for parent in (self.host.process.pid, *pids_of(self.host.process.pid)):
-            for pid in pids_of(parent):
-                if comm_of(pid) in names:
-                    return pid
+        """The descendant of the host of that name, or None."""
+        line = pids_of(self.host.process.pid)
+        while line:
+            pid = line.pop()
+            if comm_of(pid) in names:
+                return pid
+            line += pids_of(pid)
         return None
 
     def server(self):
