@@ -42,7 +42,8 @@ struct request {
     char display[64], xauthority[DISPLAY_PATH_MAX], output[64];
     bool is_ours;
     struct display_wish wish;
-    enum { NOTE_UNANSWERED, NOTE_STORED, NOTE_LOST } note;
+    int notes_unanswered; /* also those that forget: the answers say not which they are about */
+    bool note_lost;       /* one of them could not be stored */
 };
 
 enum step {
@@ -172,12 +173,23 @@ static struct keeper_backend *open_backend(struct keeper *self, const char *disp
 
 /* --- what is owed --- */
 
+static void give_note(struct keeper *self, const char *note)
+{
+    if (!self->config.note)
+        return;
+    mutex_lock(&self->lock);
+    self->request.note_lost = false;
+    self->now.notes_unanswered = ++self->request.notes_unanswered;
+    mutex_unlock(&self->lock);
+    self->config.note(self->config.ctx, note);
+}
+
 static void forget_debt(struct keeper *self)
 {
     self->debt.owed[0] = '\0';
     self->is_foreign = false;
-    if (self->is_noted && self->config.note)
-        self->config.note(self->config.ctx, "");
+    if (self->is_noted)
+        give_note(self, "");
     self->is_noted = false;
 }
 
@@ -346,14 +358,10 @@ static void ask_for_note(struct keeper *self)
         refuse(self, "The mode is left alone, because how it was cannot be noted. The picture is scaled instead.");
         return;
     }
-    mutex_lock(&self->lock);
-    self->request.note = NOTE_UNANSWERED;
-    mutex_unlock(&self->lock);
-    self->now.note = NOTE_UNANSWERED;
     self->step = STEP_NOTE;
     self->until_ns = clock_now_ns() + NOTE_LIMIT_NS;
     self->is_noted = true;
-    self->config.note(self->config.ctx, note);
+    give_note(self, note);
 }
 
 static void keep_as_found(struct keeper *self, const char *sentence)
@@ -402,9 +410,9 @@ static void see_to_wish(struct keeper *self)
 
 static void await_note(struct keeper *self, int64_t now_ns)
 {
-    if (self->now.note == NOTE_STORED)
+    if (self->now.notes_unanswered == 0 && !self->now.note_lost)
         switch_mode(self);
-    else if (self->now.note == NOTE_LOST || now_ns >= self->until_ns)
+    else if (self->now.notes_unanswered == 0 || now_ns >= self->until_ns)
         refuse(self, "The mode is left alone, because how it was could not be noted on disk. The picture is scaled "
                      "instead.");
 }
@@ -704,7 +712,9 @@ void keeper_set_wish(struct keeper *self, const struct display_wish *wish)
 void keeper_note_stored(struct keeper *self, bool stored)
 {
     mutex_lock(&self->lock);
-    self->request.note = stored ? NOTE_STORED : NOTE_LOST;
+    if (self->request.notes_unanswered > 0)
+        self->request.notes_unanswered--;
+    self->request.note_lost |= !stored;
     mutex_unlock(&self->lock);
     wake(self);
 }

@@ -17,8 +17,8 @@
 struct keeper;
 
 struct keeper_config {
-    const char *left_note; /* see display_config */
-    void (*note)(void *ctx, const char *note);
+    const char *left_note;                     /* see display_config */
+    void (*note)(void *ctx, const char *note); /* each, also "", is answered by one keeper_note_stored() */
     void *ctx;
     int64_t picture_limit_ns; /* for tests: how long to wait for a new mode's picture; 0: 15 s */
 };

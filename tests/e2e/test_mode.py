@@ -49,7 +49,8 @@ class Xorg(Display):
         path = os.path.join(self.folder, "xorg.conf")
         with open(path, "w", encoding="ascii") as file:
             file.write(CONFIG)
-        self.number = next(n for n in range(60, 90) if not os.path.exists(f"/tmp/.X{n}-lock"))
+        if self.number is None:
+            self.number = next(n for n in range(60, 90) if not os.path.exists(f"/tmp/.X{n}-lock"))
         self.process = subprocess.Popen(
             ["Xorg", self.name, "-config", path, "-logfile", os.path.join(self.folder, "xorg.log"), "-noreset", "-nolisten",
              "tcp", "-novtswitch"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

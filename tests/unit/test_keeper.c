@@ -45,8 +45,7 @@ static void keep_note(void *ctx, const char *note)
     store->forgotten += *note == '\0';
     struct keeper *keeper = store->keeper;
     pthread_mutex_unlock(&store->lock);
-    if (*note)
-        keeper_note_stored(keeper, !store->refuses);
+    keeper_note_stored(keeper, !store->refuses);
 }
 
 static void copy_note(struct store *store, char *ret_note)
@@ -361,7 +360,7 @@ static void a_note_of_another_server_is_forgotten(void **state)
     char *server = strstr(note, "server ");
     char *end = strchr(server, '\n');
     snprintf(other, sizeof(other), "%.*s9%s", (int)(end - note), note, end); /* another start time */
-    xorg_rig_xrandr(&f->rig, "--output DUMMY0 --mode 1024x768");
+    free(xorg_rig_xrandr(&f->rig, "--output DUMMY0 --mode 1024x768"));
     struct keeper *next = make_keeper(&next_store, other, 0);
     keeper_attach(next, f->rig.name, "", "auto", false);
     int64_t until_ns = clock_now_ns() + PATIENCE_NS;
