@@ -114,38 +114,53 @@ static FILE *open_cookies(const char *path, int64_t owner)
     return opened;
 }
 
-/* The first cookie for display `number` in a file, whatever host it names: the file was found for this server. */
-static Xauth *read_cookie(const char *path, int64_t owner, const char *digits, const char *type)
+/* $XAUTHORITY or ~/.Xauthority. libXau's own function for this keeps the name at file scope, for all threads. */
+static bool usual_place(char *ret_path, size_t capacity)
 {
-    FILE *file = open_cookies(path, owner);
-    Xauth *entry = NULL;
+    const char *wish = getenv("XAUTHORITY"), *home = getenv("HOME");
+    int size = wish   ? snprintf(ret_path, capacity, "%s", wish)
+               : home ? snprintf(ret_path, capacity, "%s/.Xauthority", home)
+                      : 0;
+    return size > 0 && (size_t)size < capacity;
+}
+
+static bool is_word(const char *bytes, unsigned short size, const char *word)
+{
+    return size == strlen(word) && memcmp(bytes, word, size) == 0;
+}
+
+/*
+ * The cookie for a local display: the first one for this host, else the first one, because a file that was found for
+ * this server may name its host otherwise (it was renamed since). NULL: none.
+ */
+static Xauth *find_cookie(const struct x11_connect *self)
+{
+    char host[256] = "", digits[16], path[512];
+    snprintf(digits, sizeof(digits), "%d", self->number);
+    gethostname(host, sizeof(host) - 1);
+    if (*self->xauthority)
+        text_copy(path, sizeof(path), self->xauthority);
+    else if (!usual_place(path, sizeof(path)))
+        return NULL;
+    FILE *file = open_cookies(path, self->owner);
+    Xauth *first = NULL, *entry;
     while (file && (entry = XauReadAuth(file))) {
-        bool any_number = entry->number_length == 0;
-        bool same_number =
-            entry->number_length == strlen(digits) && !memcmp(entry->number, digits, entry->number_length);
-        bool same_type = entry->name_length == strlen(type) && !memcmp(entry->name, type, entry->name_length);
-        if ((any_number || same_number) && same_type)
+        bool fits = is_word(entry->name, entry->name_length, "MIT-MAGIC-COOKIE-1") &&
+                    (entry->number_length == 0 || is_word(entry->number, entry->number_length, digits));
+        bool is_here = entry->family == FamilyWild ||
+                       (entry->family == FamilyLocal && is_word(entry->address, entry->address_length, host));
+        if (fits && (is_here || !first)) {
+            XauDisposeAuth(first);
+            first = entry;
+        } else {
+            XauDisposeAuth(entry);
+        }
+        if (fits && is_here)
             break;
-        XauDisposeAuth(entry);
     }
     if (file)
         fclose(file);
-    return entry;
-}
-
-/* The cookie for a local display from the given file, else from $XAUTHORITY or ~/.Xauthority; NULL: none. */
-static Xauth *find_cookie(const struct x11_connect *self)
-{
-    char host[256] = "", digits[16];
-    static const char type[] = "MIT-MAGIC-COOKIE-1";
-    char *types[] = {(char *)(uintptr_t)type}; /* the library only reads it */
-    int lengths[] = {(int)sizeof(type) - 1};
-    snprintf(digits, sizeof(digits), "%d", self->number);
-    if (*self->xauthority)
-        return read_cookie(self->xauthority, self->owner, digits, type);
-    gethostname(host, sizeof(host) - 1);
-    return XauGetBestAuthByAddr(FamilyLocal, (unsigned short)strlen(host), host, (unsigned short)strlen(digits), digits,
-                                1, types, lengths);
+    return first;
 }
 
 /* Waits for as long as it takes, or until cancelled. False: the connection ended. */

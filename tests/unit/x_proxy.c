@@ -20,7 +20,7 @@ enum {
     CHUNK = 65536,
     MOST_FDS = 8,
     LONG_BYTES = 64,  /* more than a header: such a reply is long */
-    BYTES_OF_IT = 40, /* of a long reply, what still comes */
+    BYTES_OF_IT = 40, /* of a long reply, what still comes after its head, at most */
 };
 
 /* What was read and is not handed on yet. */
@@ -131,11 +131,12 @@ static size_t look_for_stop(struct x_proxy *self, struct x_proxy_link *link, con
         link->skip = rest_of(link);
         link->head_size = 0;
         link->greeted = true;
-        if (self->armed && link->skip > LONG_BYTES && load->size - at >= BYTES_OF_IT) {
+        if (self->armed && link->skip > LONG_BYTES) {
+            left = load->size - at;
             self->armed = false;
             self->stopped = true;
-            link->skip -= load->size - at < link->skip ? load->size - at : link->skip;
-            return at + BYTES_OF_IT;
+            link->skip -= left < link->skip ? left : link->skip;
+            return at + (left < BYTES_OF_IT ? left : BYTES_OF_IT);
         }
     }
     return load->size;
