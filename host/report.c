@@ -6,16 +6,20 @@
 
 #include <stdio.h>
 
-/* A second of moving picture counts half. A few repeats of a still picture tell nothing of what a moving one costs. */
+/*
+ * A second of 60 encodes, or one spent encoding, counts half; a few repeats of a still picture hardly count, and are
+ * not enough to begin with. Few encodes that take long are those of a busy machine.
+ */
 static void smooth_encode_ns(struct report *self, const struct stream_report *before)
 {
-    enum { FIRST_MIN = 10, WEIGHT_OF_THE_PAST = 60 };
-    uint64_t encodes = self->now.pictures + self->now.repeats - before->pictures - before->repeats;
-    if (!encodes || (!self->encode_ns && encodes < FIRST_MIN))
+    const double half_count = 60, half_ns = 1e9, least_share = 0.1;
+    double count = (double)(self->now.pictures + self->now.repeats - before->pictures - before->repeats);
+    double busy_ns = (double)(self->now.encode_ns - before->encode_ns);
+    double by_count = count / (count + half_count), by_time = busy_ns / (busy_ns + half_ns);
+    double share = by_count > by_time ? by_count : by_time;
+    if (count < 1 || (!self->encode_ns && share < least_share))
         return;
-    double each_ns = (double)(self->now.encode_ns - before->encode_ns) / (double)encodes;
-    double share = self->encode_ns ? (double)encodes / (double)(encodes + WEIGHT_OF_THE_PAST) : 1;
-    self->encode_ns += (int64_t)((each_ns - (double)self->encode_ns) * share);
+    self->encode_ns += (int64_t)((busy_ns / count - (double)self->encode_ns) * (self->encode_ns ? share : 1));
 }
 
 void report_update(struct report *self, struct stream *stream, uint64_t lost_packets, int64_t now_ns)

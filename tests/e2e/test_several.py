@@ -229,22 +229,29 @@ class Cores(SeveralTest):
     def test_two_software_encodes_that_do_not_fit(self):
         first = self.start_stream(self.client, *self.stream_options("--seconds", 60)).wait_streaming()
         second, index = self.start_indexed(self.others[0], "--width", 2560, "--height", 1438, "--seconds", 60)
-        reason = wait_for(lambda: self.session_of_width_and_height(1438)["rate_reason"], 20, "the reason")
+        reason = wait_for(lambda: self.session_of_height(1438)["rate_reason"] or self.they_fit(), 30, "the reason")
+        if reason is True:
+            self.skipTest("these cores carry two such encodes")
         found = re.match(r"Two software encodes do not fit 2 cores: (\d+) of 60 pictures per second\. A hardware encoder, "
                          r"or a smaller picture, would give the full rate\.", reason)
         self.assertTrue(found, reason)
         limit = int(found.group(1))
         self.assertLess(limit, 60)
-        self.assertEqual(self.session_of_width_and_height(1440)["rate_reason"], "")
-        wait_for(lambda: 0 < self.session_of_width_and_height(1438)["rate_fps"] < 50, 20, "the lower rate")
-        rates = {height: self.session_of_width_and_height(height)["rate_fps"] for height in (1440, 1438)}
+        self.assertEqual(self.session_of_height(1440)["rate_reason"], "")
+        wait_for(lambda: 0 < self.session_of_height(1438)["rate_fps"] < 50, 20, "the lower rate")
+        rates = {height: self.session_of_height(height)["rate_fps"] for height in (1440, 1438)}
         print(f"{limit} allowed, {rates}")
         self.client.run("cancel")
         first.report()
-        wait_for(lambda: not self.session_of_width_and_height(1438)["rate_reason"], 10, "the full rate again")
+        wait_for(lambda: not self.session_of_height(1438)["rate_reason"], 10, "the full rate again")
         second.kill()
 
-    def session_of_width_and_height(self, height):
+    def they_fit(self):
+        """After a while: the usual encodes of both leave room (host/encode_budget.h)."""
+        usual_ms = [float(ms) for ms in re.findall(r"; ms p50/p99/max: .* encode ([\d.]+)/", self.host.log())]
+        return len(usual_ms) >= 20 and sum(usual_ms[-2:]) * 60 * 1.3 < 0.7 * 2 * 1000
+
+    def session_of_height(self, height):
         return next(session for session in self.sessions() if session["height"] == height)
 
 
