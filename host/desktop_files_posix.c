@@ -149,6 +149,8 @@ void desktop_files_remove(const struct desktop_files *self)
 {
     if (self->folder[0])
         remove_folder(self->folder);
-    if (self->user_folder[0])
+    if (self->user_folder[0]) {
         remove_folder(self->user_folder);
+        rmdir(shared_root); /* unless another host uses it */
+    }
 }

@@ -18,9 +18,11 @@
 enum { PAUSE_MAX_S = 30, STEADY_S = 60, SHELL_SIGNAL = 128 /* added to a signal's number by a shell */ };
 
 /* Shells ignore the keyboard's signals in what they start in the background, hence env. */
-static const char guard[] = "trap 'trap \"\" TERM; kill -TERM 0; wait; exit 143' TERM\n"
-                            "env --default-signal /bin/sh -c \"$1\" &\n"
-                            "wait $!";
+static const char guard[] =
+    "trap 'trap \"\" TERM; kill -TERM 0; (sleep 3; kill -KILL 0) & wait $command; exit 143' TERM\n"
+    "env --default-signal /bin/sh -c \"$1\" &\n"
+    "command=$!\n"
+    "wait $command";
 
 struct desktop_session {
     struct desktop_session_config config;

@@ -419,7 +419,7 @@ static void be_a_host(int out)
     struct rig self;
     char text[TEXT_MAX], line[128];
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    start_with(&self, "sleep 600 & echo child $!; wait");
+    start_with(&self, "trap '' TERM; sleep 600 & echo child $!; wait");
     wait_printed(&self, "child ");
     status(&self, "session.output", text);
     int size = snprintf(line, sizeof(line), "%d %d %d %s", self.number, (int)server_pid(),
