@@ -251,12 +251,23 @@ static void judge_end(struct app *self, const struct program_end *end)
     }
 }
 
+/* It may be launched anew already. */
+static bool is_being_quit(const struct app *self)
+{
+    bool quits = self->stopping || !self->wanted;
+    for (size_t i = 0; i < self->event_count; i++)
+        quits |= self->events[i].kind == APP_EVENT_QUIT;
+    for (size_t i = self->step_at; i < self->step_count; i++)
+        quits |= self->steps[i].kind == APP_STEP_STOP;
+    return quits;
+}
+
 static void on_command_ended(void *ctx, const struct program_end *end)
 {
     struct app *self = ctx;
     struct apps *owner = self->owner;
     program_output(self->command, self->output);
-    if (self->wanted && !self->stopping && !owner->ending) {
+    if (!is_being_quit(self) && !owner->ending) {
         judge_end(self, end);
     } else {
         log_info("apps: \"%s\" was ended", self->config->name);
