@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/thread.h"
+#include "capture/bad_modes.h"
 #include "capture/keeper_debt.h"
 
 #include <poll.h>
@@ -25,8 +26,6 @@
 #define RETRY_NS         (2 * CLOCK_SECOND_NS)
 #define AWAKE_NS         (30 * CLOCK_SECOND_NS)
 #define REPLANS_MAX      5
-
-enum { BAD_MODES_MAX = 8 };
 
 static const struct keeper_backend_ops *const backends[] = {
 #ifdef HAVE_X11
@@ -50,11 +49,6 @@ enum step {
     STEP_NONE,  /* the wish is seen to, one way or the other */
     STEP_NOTE,  /* waits until the note is stored */
     STEP_WATCH, /* waits for a picture in the new mode */
-};
-
-struct bad_mode {
-    int width, height, fps_x100;
-    char identity[KEEPER_IDENTITY_SIZE]; /* of the server; "": of any */
 };
 
 struct keeper {
@@ -88,8 +82,7 @@ struct keeper {
     bool is_foreign;
     bool is_awake, has_clipped;
     int64_t awake_ns;
-    struct bad_mode bad[BAD_MODES_MAX];
-    int bad_count;
+    struct bad_modes bad;
 };
 
 static void wake(struct keeper *self)
@@ -113,7 +106,6 @@ static void set_state(struct keeper *self, enum display_mode_state state, const 
     status->height = self->seen.height;
     status->fps_x100 = self->seen.fps_x100;
     status->refusals += state == DISPLAY_MODE_REFUSED;
-    status->reverts += state == DISPLAY_MODE_REVERTED;
     text_copy(status->sentence, sizeof(status->sentence), sentence);
     mutex_unlock(&self->lock);
     if (*sentence && (state == DISPLAY_MODE_REFUSED || state == DISPLAY_MODE_REVERTED))
@@ -234,32 +226,13 @@ static void settle_elsewhere(struct keeper *self)
     forget_debt(self);
 }
 
-static void add_bad_mode(struct keeper *self, const char *identity)
-{
-    struct bad_mode *bad = &self->bad[self->bad_count++ % BAD_MODES_MAX];
-    *bad = (struct bad_mode){self->seen.width, self->seen.height, self->seen.fps_x100, ""};
-    text_copy(bad->identity, sizeof(bad->identity), identity);
-}
-
-static bool is_bad_mode(const struct keeper *self, const struct display_wish *wish)
-{
-    int count = self->bad_count < BAD_MODES_MAX ? self->bad_count : BAD_MODES_MAX;
-    for (int i = 0; i < count; i++) {
-        const struct bad_mode *bad = &self->bad[i];
-        if (bad->width == wish->width && bad->height == wish->height && bad->fps_x100 == wish->fps_x100 &&
-            (!bad->identity[0] || strcmp(bad->identity, self->identity) == 0))
-            return true;
-    }
-    return false;
-}
-
 /* A server that was not there before: nothing is known of it, and nothing owed to it. */
 static void meet_server(struct keeper *self)
 {
     bool is_same_display = strcmp(self->debt.display, self->now.display) == 0;
     if (self->step == STEP_WATCH && is_same_display) {
-        add_bad_mode(self, ""); /* it ended under the new mode: not with the next one, too */
-        log_warn("mode: the display %s ended when its mode was switched; it is not tried again", self->now.display);
+        bad_modes_add_crash(&self->bad, &self->seen);
+        log_warn("mode: the X server %s ended just when its mode was switched", self->now.display);
     }
     if (self->debt.owed[0] && is_same_display) {
         log_info("mode: %s is another X server now, there is nothing to put back", self->now.display);
@@ -382,7 +355,7 @@ static void see_to_wish(struct keeper *self)
         keep_as_found(self, "");
         return;
     }
-    if (is_bad_mode(self, wish)) {
+    if (bad_modes_have(&self->bad, wish, self->identity)) {
         if (settle(self))
             set_state(
                 self, DISPLAY_MODE_REVERTED,
@@ -429,8 +402,11 @@ static void await_picture(struct keeper *self, int64_t now_ns)
                  "No picture of %dx%d came within %d s, so the mode was put back and is not tried again.",
                  self->plan.width, self->plan.height, (int)(self->config.picture_limit_ns / CLOCK_SECOND_NS));
         atomic_store(&self->awaited, 0);
-        add_bad_mode(self, self->identity);
+        bad_modes_add(&self->bad, &self->seen, self->identity);
         self->step = STEP_NONE;
+        mutex_lock(&self->lock);
+        self->status.reverts++;
+        mutex_unlock(&self->lock);
         if (settle(self))
             set_state(self, DISPLAY_MODE_REVERTED, sentence);
     }
@@ -461,14 +437,9 @@ static void look_at_change(struct keeper *self)
     }
 }
 
-static bool same_mode(const struct display_wish *a, const struct display_wish *b)
-{
-    return a->width == b->width && a->height == b->height && a->fps_x100 == b->fps_x100;
-}
-
 static void follow_mode(struct keeper *self, int64_t now_ns)
 {
-    if (self->is_seen_to && !same_mode(&self->seen, &self->now.wish)) {
+    if (self->is_seen_to && !display_wish_is_same_mode(&self->seen, &self->now.wish)) {
         self->is_seen_to = false;
         self->replans = 0;
     }

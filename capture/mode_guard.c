@@ -36,6 +36,19 @@ bool mode_limits_from_edid(const uint8_t *edid, size_t size, struct mode_limits 
     return false;
 }
 
+void mode_limits_from_modes(const struct mode_line *modes, int mode_count, struct mode_limits *ret_limits)
+{
+    struct mode_limits most = {0};
+    for (int i = 0; i < mode_count; i++) {
+        int clock_mhz = (int)((modes[i].clock_hz + 999999) / 1000000), fps = (mode_line_fps_x100(&modes[i]) + 99) / 100;
+        int hsync_khz = (mode_line_hsync_hz(&modes[i]) + 999) / 1000;
+        most.max_clock_mhz = clock_mhz > most.max_clock_mhz ? clock_mhz : most.max_clock_mhz;
+        most.max_fps = fps > most.max_fps ? fps : most.max_fps;
+        most.max_hsync_khz = hsync_khz > most.max_hsync_khz ? hsync_khz : most.max_hsync_khz;
+    }
+    *ret_limits = most;
+}
+
 /* Half a percent is not lower: 59.94 is 60, and so is 59.88. A virtual output that tells no rate has any. */
 static bool is_not_lower(int fps_x100, int wished_x100)
 {

@@ -15,6 +15,8 @@ struct mode_limits {
 };
 /* False: not an EDID, or one without range limits; `*ret_limits` is left alone. */
 bool mode_limits_from_edid(const uint8_t *edid, size_t size, struct mode_limits *ret_limits);
+/* For a monitor that tells no limits: no more is asked of it than the most that its own modes do. */
+void mode_limits_from_modes(const struct mode_line *modes, int mode_count, struct mode_limits *ret_limits);
 
 struct mode_facts {
     const char *output;            /* its name, for the sentences */

@@ -25,8 +25,13 @@ static void handle_events(struct x11_keeper *self)
     xcb_generic_event_t *event;
     while ((event = xcb_poll_for_event(self->connection))) {
         uint8_t type = event->response_type & 0x7f;
-        if (self->has_randr && (type == self->randr_event + XCB_RANDR_SCREEN_CHANGE_NOTIFY ||
-                                type == self->randr_event + XCB_RANDR_NOTIFY))
+        bool is_screen = self->has_randr && type == self->randr_event + XCB_RANDR_SCREEN_CHANGE_NOTIFY;
+        if (is_screen) {
+            const xcb_randr_screen_change_notify_event_t *screen = (const void *)event;
+            self->width_mm = screen->mwidth;
+            self->height_mm = screen->mheight;
+        }
+        if (is_screen || (self->has_randr && type == self->randr_event + XCB_RANDR_NOTIFY))
             self->changed = true;
         free(event);
     }
@@ -214,6 +219,8 @@ static bool x11_keeper_finish(struct keeper_backend *base, char *ret_sentence, s
     if (!screens.rem)
         return false;
     self->root = screens.data->root;
+    self->width_mm = screens.data->width_in_millimeters;
+    self->height_mm = screens.data->height_in_millimeters;
     write_identity(self);
     for (size_t i = 0; i < sizeof(used) / sizeof(used[0]); i++)
         xcb_prefetch_extension_data(self->connection, used[i]);

@@ -45,6 +45,7 @@ struct x11_keeper {
     bool has_randr, has_barriers, has_suspend, has_dpms;
     uint8_t randr_event; /* number of its first event */
     bool changed;
+    int width_mm, height_mm; /* of the screen, which only the greeting and events tell */
 
     struct mode_layout from, to; /* the last plan */
     bool is_suspended;

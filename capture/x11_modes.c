@@ -27,32 +27,6 @@ static bool is_ours(const char *name)
 
 /* --- what can be had --- */
 
-/* The limits of the monitor, if it has told any. */
-static enum x11_reply read_limits(struct x11_keeper *self, xcb_randr_output_t output, struct mode_limits *ret_limits)
-{
-    static const char name[] = "EDID";
-    void *answer = NULL;
-    enum x11_reply result = x11_keeper_wait(
-        self, xcb_intern_atom(self->connection, true, sizeof(name) - 1, name).sequence, X11_KEEPER_LIMIT_NS, &answer);
-    if (result != X11_REPLY_OK)
-        return result;
-    xcb_atom_t atom = ((xcb_intern_atom_reply_t *)answer)->atom;
-    free(answer);
-    if (atom == XCB_NONE)
-        return X11_REPLY_OK;
-    unsigned asked =
-        xcb_randr_get_output_property(self->connection, output, atom, XCB_ATOM_ANY, 0, 128, false, false).sequence;
-    result = x11_keeper_wait(self, asked, X11_KEEPER_LIMIT_NS, &answer);
-    if (result != X11_REPLY_OK)
-        return result;
-    xcb_randr_get_output_property_reply_t *property = answer;
-    int size = xcb_randr_get_output_property_data_length(property);
-    if (property->format == 8 && size > 0)
-        mode_limits_from_edid(xcb_randr_get_output_property_data(property), (size_t)size, ret_limits);
-    free(answer);
-    return X11_REPLY_OK;
-}
-
 /* The lines that the streamed output offers; the caller frees them. */
 static struct mode_line *offered_lines(const struct x11_outputs *outputs, int *ret_count)
 {
@@ -73,6 +47,33 @@ static struct mode_line *offered_lines(const struct x11_outputs *outputs, int *r
         }
     }
     return lines;
+}
+
+/* The limits of the monitor. A virtual one, which tells nothing of itself, has none. */
+static enum x11_reply read_limits(struct x11_keeper *self, xcb_randr_output_t output, struct mode_facts *facts)
+{
+    static const char name[] = "EDID";
+    void *answer = NULL;
+    enum x11_reply result = x11_keeper_wait(
+        self, xcb_intern_atom(self->connection, true, sizeof(name) - 1, name).sequence, X11_KEEPER_LIMIT_NS, &answer);
+    if (result != X11_REPLY_OK)
+        return result;
+    xcb_atom_t atom = ((xcb_intern_atom_reply_t *)answer)->atom;
+    free(answer);
+    if (atom == XCB_NONE)
+        return X11_REPLY_OK;
+    unsigned asked =
+        xcb_randr_get_output_property(self->connection, output, atom, XCB_ATOM_ANY, 0, 128, false, false).sequence;
+    result = x11_keeper_wait(self, asked, X11_KEEPER_LIMIT_NS, &answer);
+    if (result != X11_REPLY_OK)
+        return result;
+    xcb_randr_get_output_property_reply_t *property = answer;
+    int size = xcb_randr_get_output_property_data_length(property);
+    if (property->format == 8 && size > 0 &&
+        !mode_limits_from_edid(xcb_randr_get_output_property_data(property), (size_t)size, &facts->limits))
+        mode_limits_from_modes(facts->modes, facts->mode_count, &facts->limits);
+    free(answer);
+    return X11_REPLY_OK;
 }
 
 /* --- making modes --- */
@@ -198,7 +199,7 @@ static enum keeper_answer choose(struct x11_keeper *self, const struct x11_outpu
     struct mode_facts facts = {.output = outputs->streamed_name, .current = current};
     struct mode_line *offered = offered_lines(outputs, &facts.mode_count);
     facts.modes = offered;
-    enum x11_reply result = offered ? read_limits(self, outputs->streamed, &facts.limits) : X11_REPLY_ERROR;
+    enum x11_reply result = offered ? read_limits(self, outputs->streamed, &facts) : X11_REPLY_ERROR;
     struct mode_choice choice = {.verdict = MODE_REFUSE};
     while (result != X11_REPLY_DEAD) {
         mode_guard_choose(&facts, wish.width, wish.height, wish.fps_x100, &choice);

@@ -29,31 +29,8 @@ static enum x11_reply read_screen(struct x11_keeper *self, struct x11_outputs *o
     xcb_get_geometry_reply_t *root = answer;
     outputs->layout.width = root->width;
     outputs->layout.height = root->height;
-    free(answer);
-    return X11_REPLY_OK;
-}
-
-/* The screen's size in mm is only told by an event or by the older request, and so is asked there. */
-static enum x11_reply read_mm(struct x11_keeper *self, struct x11_outputs *outputs)
-{
-    void *answer = NULL;
-    enum x11_reply result = x11_keeper_wait(self, xcb_randr_get_screen_info(self->connection, self->root).sequence,
-                                            X11_KEEPER_LIMIT_NS, &answer);
-    if (result != X11_REPLY_OK)
-        return result;
-    xcb_randr_get_screen_info_reply_t *info = answer;
-    const xcb_randr_screen_size_t *sizes = xcb_randr_get_screen_info_sizes(info);
-    const xcb_screen_t *screen = xcb_setup_roots_iterator(xcb_get_setup(self->connection)).data;
-    struct mode_layout *layout = &outputs->layout;
-    layout->width_mm = screen->width_in_millimeters * layout->width / screen->width_in_pixels;
-    layout->height_mm = screen->height_in_millimeters * layout->height / screen->height_in_pixels;
-    for (int i = 0; i < xcb_randr_get_screen_info_sizes_length(info); i++) {
-        if (sizes[i].width == layout->width && sizes[i].height == layout->height && sizes[i].mwidth) {
-            layout->width_mm = sizes[i].mwidth;
-            layout->height_mm = sizes[i].mheight;
-            break;
-        }
-    }
+    outputs->layout.width_mm = self->width_mm;
+    outputs->layout.height_mm = self->height_mm;
     free(answer);
     return X11_REPLY_OK;
 }
@@ -204,8 +181,6 @@ enum keeper_answer x11_outputs_read(struct x11_keeper *self, struct x11_outputs 
     enum x11_reply result = read_screen(self, ret_outputs);
     if (result == X11_REPLY_OK && !take_lines(ret_outputs))
         result = X11_REPLY_ERROR;
-    if (result == X11_REPLY_OK)
-        result = read_mm(self, ret_outputs);
     if (result == X11_REPLY_OK)
         result = read_outputs(self, ret_outputs);
     if (result == X11_REPLY_OK) {

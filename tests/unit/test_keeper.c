@@ -162,10 +162,21 @@ static int stop_xorg(void **state)
     return 0;
 }
 
+/* The screen's size in mm, as a program that starts now sees it. */
+static int screen_mm(const struct xorg_rig *rig)
+{
+    xcb_connection_t *connection = xcb_connect(rig->name, NULL);
+    assert_int_equal(xcb_connection_has_error(connection), 0);
+    int mm = xcb_setup_roots_iterator(xcb_get_setup(connection)).data->width_in_millimeters;
+    xcb_disconnect(connection);
+    return mm;
+}
+
 static void a_wished_mode_is_switched_to_and_put_back(void **state)
 {
     struct fixture *f = *state;
     struct store store = {0};
+    int mm = screen_mm(&f->rig);
     struct keeper *keeper = make_keeper(&store, NULL, 0);
     keeper_attach(keeper, f->rig.name, "", "auto", false);
     wish(keeper, 2560, 1440, 60);
@@ -175,8 +186,10 @@ static void a_wished_mode_is_switched_to_and_put_back(void **state)
     assert_true(has_text(&f->rig, "current 2560 x 1440"));
     assert_true(has_text(&f->rig, "2560x1440@60-earthshine"));
     assert_int_equal(store.notes, 1);
+    assert_int_equal(screen_mm(&f->rig), mm * 2560 / 1920); /* as many dots per inch */
     wish(keeper, 0, 0, 0);
     await_state(keeper, DISPLAY_MODE_AS_FOUND);
+    assert_int_equal(screen_mm(&f->rig), mm);
     assert_true(has_text(&f->rig, "current 1920 x 1080"));
     assert_false(has_text(&f->rig, "earthshine"));
     assert_string_equal(store.note, "");
@@ -245,6 +258,7 @@ static void a_mode_that_brings_no_picture_is_reverted_and_not_tried_again(void *
     wish(keeper, 2560, 1440, 60);
     status = await_state(keeper, DISPLAY_MODE_REVERTED);
     assert_int_equal(status.switches, 1);
+    assert_int_equal(status.reverts, 1);
     keeper_destroy(keeper);
 }
 

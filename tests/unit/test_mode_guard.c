@@ -215,6 +215,20 @@ static void a_damaged_edid_tells_nothing(void **state)
     assert_int_equal(limits.max_clock_mhz, 7);
 }
 
+static void a_monitor_without_limits_is_asked_no_more_than_its_own_modes(void **state)
+{
+    struct mode_facts facts = make_facts();
+    (void)state;
+    mode_limits_from_modes(offered, facts.mode_count, &facts.limits);
+    assert_int_equal(facts.limits.max_clock_mhz, 297);
+    assert_int_equal(facts.limits.max_fps, 120);
+    assert_int_equal(facts.limits.max_hsync_khz, 135);
+    struct mode_choice choice = choose(&facts, 2560, 1440, 6000);
+    assert_int_equal(choice.verdict, MODE_MAKE);
+    choice = choose(&facts, 3840, 2160, 6000);
+    assert_int_equal(mode_line_fps_x100(&choice.line), 3000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +244,7 @@ int main(void)
         cmocka_unit_test(a_screen_too_small_is_told),
         cmocka_unit_test(the_monitor_tells_its_limits_by_its_edid),
         cmocka_unit_test(a_damaged_edid_tells_nothing),
+        cmocka_unit_test(a_monitor_without_limits_is_asked_no_more_than_its_own_modes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "capture/mode_layout.h"
 
+#include "capture/bad_modes.h"
 #include "capture/keeper_debt.h"
 
 #include <setjmp.h>
@@ -197,6 +198,37 @@ static void a_debt_survives_as_a_note(void **state)
     assert_false(keeper_debt_write(&debt, note, sizeof(note)));
 }
 
+static void a_mode_without_pictures_is_bad_for_its_server_only(void **state)
+{
+    struct bad_modes bad = {0};
+    struct display_wish wish = {.width = 2560, .height = 1440, .fps_x100 = 6000}, other = wish;
+    (void)state;
+    other.fps_x100 = 12000;
+    assert_false(bad_modes_have(&bad, &wish, "a"));
+    bad_modes_add(&bad, &wish, "a");
+    assert_true(bad_modes_have(&bad, &wish, "a"));
+    assert_false(bad_modes_have(&bad, &other, "a"));
+    assert_false(bad_modes_have(&bad, &wish, "b"));
+    for (int i = 1; i < 40; i++) { /* the oldest give way */
+        wish.width = 2560 + i;
+        bad_modes_add(&bad, &wish, "a");
+        assert_true(bad_modes_have(&bad, &wish, "a"));
+    }
+    wish.width = 2560;
+    assert_false(bad_modes_have(&bad, &wish, "a"));
+}
+
+static void a_mode_that_ends_servers_is_bad_for_all_the_second_time(void **state)
+{
+    struct bad_modes bad = {0};
+    struct display_wish wish = {.width = 2560, .height = 1440, .fps_x100 = 6000};
+    (void)state;
+    bad_modes_add_crash(&bad, &wish);
+    assert_false(bad_modes_have(&bad, &wish, "b"));
+    bad_modes_add_crash(&bad, &wish);
+    assert_true(bad_modes_have(&bad, &wish, "b"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +241,8 @@ int main(void)
         cmocka_unit_test(a_layout_survives_as_text),
         cmocka_unit_test(a_cut_or_damaged_text_is_refused_or_harmless),
         cmocka_unit_test(a_debt_survives_as_a_note),
+        cmocka_unit_test(a_mode_without_pictures_is_bad_for_its_server_only),
+        cmocka_unit_test(a_mode_that_ends_servers_is_bad_for_all_the_second_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
