@@ -123,6 +123,17 @@ class Match(MatchTest):
         self.assert_clean(stream.report())
         self.await_put_back()
 
+    def test_a_server_stopped_at_the_end(self):
+        stream = self.stream_at(2560, 1440, seconds=30)
+        stream.wait_streaming()
+        self.await_state("applied")
+        self.display.freeze()
+        stream.kill()
+        self.client.run("cancel")
+        wait_for(lambda: "_SERVER_FREE" in self.client.xml("serverinfo", "--https"), 15, "a free host")
+        self.display.thaw()
+        wait_for(lambda: self.current() == (1920, 1080) and OURS not in self.display.xrandr(), 20, "the mode put back")
+
     def test_the_pointer_stays_on_the_streamed_output(self):
         self.display.xrandr("--addmode", "DUMMY1", "1024x768")
         self.display.xrandr("--output", "DUMMY1", "--mode", "1024x768", "--right-of", "DUMMY0")

@@ -449,6 +449,48 @@ static void an_output_beside_moves_only_as_far_as_needed(void **state)
     free(xorg_rig_xrandr(&f->rig, "--output DUMMY1 --off"));
 }
 
+static void the_mode_follows_the_streamed_output(void **state)
+{
+    struct fixture *f = *state;
+    struct store store = {0};
+    free(xorg_rig_xrandr(&f->rig, "--output DUMMY0 --primary"));
+    add_second_output(&f->rig);
+    struct keeper *keeper = make_keeper(&store, NULL, 0);
+    keeper_attach(keeper, f->rig.name, "", "auto", false);
+    wish(keeper, 1600, 900, 60);
+    await_applied(keeper, 1600, 900);
+    assert_true(has_text(&f->rig, "1600x900+0+0"));
+    free(xorg_rig_xrandr(&f->rig, "--output DUMMY1 --primary"));
+    await_text(&f->rig, "1600x900+1920+0", true);
+    assert_true(has_text(&f->rig, "1920x1080+0+0")); /* what was streamed before has its own mode again */
+    await_applied(keeper, 1600, 900);
+    wish(keeper, 0, 0, 0);
+    await_state(keeper, DISPLAY_MODE_AS_FOUND);
+    assert_true(has_text(&f->rig, "1024x768+1920+0"));
+    assert_true(has_text(&f->rig, "primary 1024x768"));
+    keeper_destroy(keeper);
+    free(xorg_rig_xrandr(&f->rig, "--output DUMMY1 --off --output DUMMY0 --primary"));
+}
+
+static void an_output_that_was_switched_off_stays_off(void **state)
+{
+    struct fixture *f = *state;
+    struct store store = {0};
+    add_second_output(&f->rig);
+    struct keeper *keeper = make_keeper(&store, NULL, 0);
+    keeper_attach(keeper, f->rig.name, "", "DUMMY1", false);
+    wish(keeper, 1600, 900, 60);
+    await_applied(keeper, 1600, 900);
+    free(xorg_rig_xrandr(&f->rig, "--output DUMMY1 --off"));
+    struct display_mode_status status = await_state(keeper, DISPLAY_MODE_AS_FOUND);
+    assert_non_null(strstr(status.sentence, "off"));
+    wish(keeper, 0, 0, 0);
+    await_text(&f->rig, "earthshine", false);
+    assert_false(has_text(&f->rig, "+1920+0"));
+    assert_true(has_text(&f->rig, "1920x1080+0+0"));
+    keeper_destroy(keeper);
+}
+
 static void an_output_that_is_off_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -573,6 +615,29 @@ static void a_stopped_server_does_not_hold_up_the_end(void **state)
     xorg_rig_stop(&rig);
 }
 
+static void a_server_that_does_not_greet_holds_nobody_up(void **state)
+{
+    struct xorg_rig rig;
+    struct store store = {0};
+    (void)state;
+    xorg_rig_start(&rig, 2560, 1440);
+    kill(rig.pid, SIGSTOP);
+    struct keeper *keeper = make_keeper(&store, NULL, 0);
+    wish(keeper, 1600, 900, 60);
+    keeper_attach(keeper, rig.name, "", "auto", false);
+    keeper_detach(keeper);
+    keeper_attach(keeper, rig.name, "", "auto", false);
+    keeper_destroy(keeper);
+    kill(rig.pid, SIGCONT);
+    keeper = make_keeper(&store, NULL, 0);
+    wish(keeper, 1600, 900, 60);
+    keeper_attach(keeper, rig.name, "", "auto", false);
+    await_applied(keeper, 1600, 900);
+    kill(rig.pid, SIGKILL); /* while it is switched */
+    keeper_destroy(keeper);
+    xorg_rig_stop(&rig);
+}
+
 static void a_display_that_comes_back_is_gone_on_with(void **state)
 {
     struct fixture *f = *state;
@@ -624,9 +689,12 @@ int main(void)
         cmocka_unit_test(a_note_of_another_boot_or_nonsense_is_forgotten),
         cmocka_unit_test(what_somebody_else_sets_meanwhile_stays),
         cmocka_unit_test(an_output_beside_moves_only_as_far_as_needed),
+        cmocka_unit_test(the_mode_follows_the_streamed_output),
+        cmocka_unit_test(an_output_that_was_switched_off_stays_off),
         cmocka_unit_test(an_output_that_is_off_is_refused),
         cmocka_unit_test(the_pointer_stays_on_the_streamed_output_while_wished),
         cmocka_unit_test(a_stopped_server_does_not_hold_up_the_end),
+        cmocka_unit_test(a_server_that_does_not_greet_holds_nobody_up),
         cmocka_unit_test(a_display_that_comes_back_is_gone_on_with),
     };
     const struct CMUnitTest on_xvfb[] = {
