@@ -214,7 +214,8 @@ static int64_t watch_opening(struct display *self, int64_t now_ns)
 {
     char slow[32], sentence[160];
     int64_t again_ns = opener_watch(&self->opener, now_ns, slow, sizeof(slow));
-    if (*slow && !self->source && !self->discard) {
+    bool told = is_auto(self) && self->status.sentence[0]; /* what the whole round brings says more */
+    if (*slow && !self->source && !self->discard && !told) {
         snprintf(sentence, sizeof(sentence), "The X server %s does not answer.", slow);
         set_sentence(self, sentence);
     }

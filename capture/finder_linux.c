@@ -299,7 +299,9 @@ static void collect_cookies(const struct finder_facts *facts, struct finder_cand
         owners = (struct owners){.uids = {facts->uid}, .count = 1};
     else if (!server->known)
         owners.uids[0] = session->uid;
-    if (origin->by_environment && trusted)
+    /* Who sets both $DISPLAY and $XAUTHORITY means them. */
+    const char *named = getenv("XAUTHORITY");
+    if (origin->by_environment && (trusted || (named && eaccess(named, R_OK) == 0)))
         add_usual_place(candidate);
     add_cookie(candidate, server->authority, &owners);
     if (session)

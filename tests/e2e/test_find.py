@@ -6,6 +6,7 @@ users of our own making.
 """
 import ctypes
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -213,6 +214,21 @@ class Choice(Finding):
         self.assertIn("ssh -X", self.reasons()["localhost:10.0"])
         stream.report()
 
+    def test_environment_with_a_cookie_file_of_its_own(self):
+        path, cookie = os.path.join(home("anna"), "somewhere"), b"0123456789abcdef"
+        write_cookie(path, "anna", 0, cookie)
+        desktop = self.serve("anna", cookie, path, colour=GREEN)
+        os.chmod(path, 0o644)
+        os.chown(path, USERS["bert"], -1)  # not to be taken: only the named one is left
+        named = os.path.join(self.temporary_folder(), "cookie")
+        write_cookie(named, "root", desktop.number, cookie)
+        os.environ["DISPLAY"], os.environ["XAUTHORITY"] = desktop.name, named
+        self.addCleanup(os.environ.pop, "XAUTHORITY")
+        self.find()
+        stream = self.watch(2)
+        self.wait_source(desktop)
+        self.assert_shows(stream, GREEN)
+
     def test_another_users_display_is_not_for_a_normal_user(self):
         self.serve("anna")
         uid = USERS["bert"]
@@ -248,6 +264,8 @@ class Refusals(Finding):
         self.assertEqual(self.reasons()[lame.name], "lacks DAMAGE or XFIXES")
         self.assertIn("Xwayland of a Wayland session", self.reasons()[wayland.name])
         self.assertIn("login screen on Wayland", self.reasons()["session 3"])
+        time.sleep(6)  # some rounds
+        self.assertLessEqual(len(re.findall("WARN.*display: .*does not answer", self.host.log())), 2)
         other = self.serve(colour=GREEN)
         self.wait_source(other)
         stopped.thaw()  # and it is in front
