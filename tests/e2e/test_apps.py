@@ -234,7 +234,7 @@ class Crash(AppsTest):
     def test_what_a_killed_host_owes_is_undone_at_its_next_start(self):
         self.start_host('[app "Game"]\ncommand = echo $$ > $FOLDER/pid; exec sleep 600\n'
                         'connect = echo connect >> $FOLDER/log\nconnect_undo = echo connect_undo >> $FOLDER/log\n'
-                        'first_picture = echo picture >> $FOLDER/log; sleep 600\n'
+                        'first_picture = echo picture >> $FOLDER/log; exec sleep 600\n'
                         'first_picture_undo = echo $EARTHSHINE_APP $EARTHSHINE_WIDTH >> $FOLDER/log\n')
         stream = self.stream_app("Game").wait_streaming()
         self.wait_lines(["connect", "picture"])
