@@ -59,6 +59,8 @@ if(HAVE_SYSTEMD)
 endif()
 if(HAVE_X264)
     earthshine_unit_test(stream LIBS es_host SOURCES unit/hang.c)
+    set_tests_properties(unit.stream PROPERTIES
+        ENVIRONMENT "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp")
 endif()
 if(HAVE_X264)
     earthshine_unit_test(sessions LIBS es_host)
