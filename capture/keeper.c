@@ -355,13 +355,6 @@ static void see_to_wish(struct keeper *self)
         keep_as_found(self, "");
         return;
     }
-    if (bad_modes_have(&self->bad, wish, self->identity)) {
-        if (settle(self))
-            set_state(
-                self, DISPLAY_MODE_REVERTED,
-                "No picture came with this mode before, so it is not tried again. The picture is scaled instead.");
-        return;
-    }
     set_state(self, DISPLAY_MODE_PENDING, "");
     enum keeper_answer answer = self->backend->ops->plan(self->backend, self->debt.owed, wish->width, wish->height,
                                                          wish->fps_x100, &self->plan);
@@ -374,6 +367,11 @@ static void see_to_wish(struct keeper *self)
         refuse(self, "The outputs are being changed all the time, so the mode is left alone.");
     } else if (answer == KEEPER_NOTHING) {
         keep_as_found(self, self->plan.sentence);
+    } else if (bad_modes_have(&self->bad, wish, self->identity)) {
+        if (settle(self))
+            set_state(self, DISPLAY_MODE_REVERTED,
+                      "No picture came with this mode before, so it is not tried again. The picture is scaled "
+                      "instead.");
     } else if (self->now.is_ours) {
         switch_mode(self);
     } else {

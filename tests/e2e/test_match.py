@@ -171,6 +171,31 @@ class MatchChoice(MatchTest):
         self.await_put_back()
 
 
+@needs_xorg
+class MatchPrivate(MatchTest):
+    """A display of our own takes the client's mode with no setting at all."""
+
+    def test_the_private_display_takes_the_mode(self):
+        self.host = Host(settings={"display": "auto", "virtual_display": "1920x1080", "session_user": "nobody",
+                                   "session_command": "sleep 1000"})
+        self.addCleanup(self.host.stop)
+        self.client = self.new_client()
+        self.client.pair()
+        self.page = Page(self.host)
+        stream = self.stream_at(2560, 1440)
+        stream.wait_streaming()
+        self.await_state("applied")
+        self.assert_clean(stream.report())
+        self.assertIsNone(re.search("mode_note", self.state()))  # it would end with us
+        self.client.run("cancel")
+        self.await_state("as found")
+        self.host.wait_log("is as it was")
+
+    def state(self):
+        with open(os.path.join(self.host.folder, "state", "state.json"), encoding="utf-8") as file:
+            return file.read()
+
+
 class MatchRefused(MatchTest):
     def test_xvfb_is_scaled_and_says_why(self):
         self.start(Display(1280, 720))

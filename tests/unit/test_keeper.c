@@ -654,7 +654,7 @@ static void a_display_that_comes_back_is_gone_on_with(void **state)
     keeper_destroy(keeper);
 }
 
-static void xvfb_refuses_with_a_reason(void **state)
+static void xvfb_refuses_what_is_larger_with_a_reason(void **state)
 {
     struct xvfb_rig rig;
     struct store store = {0};
@@ -667,9 +667,20 @@ static void xvfb_refuses_with_a_reason(void **state)
     print_message("%s\n", status.sentence);
     assert_non_null(strstr(status.sentence, "scaled instead"));
     assert_int_equal(status.switches, 0);
-    wish(keeper, 1280, 720, 60);
+    wish(keeper, 1280, 720, 60); /* it is so, although Xvfb tells no rate */
+    status = await_state(keeper, DISPLAY_MODE_AS_FOUND);
+    assert_int_equal(status.switches, 0);
+    wish(keeper, 800, 600, 60); /* what it can, it does */
+    await_applied(keeper, 800, 600);
+    wish(keeper, 0, 0, 0);
     await_state(keeper, DISPLAY_MODE_AS_FOUND);
     keeper_destroy(keeper);
+    xcb_get_geometry_reply_t *root =
+        xcb_get_geometry_reply(rig.connection, xcb_get_geometry(rig.connection, rig.root), NULL);
+    assert_non_null(root);
+    assert_int_equal(root->width, 1280);
+    assert_int_equal(root->height, 720);
+    free(root);
     xvfb_rig_stop(&rig);
 }
 
@@ -698,7 +709,7 @@ int main(void)
         cmocka_unit_test(a_display_that_comes_back_is_gone_on_with),
     };
     const struct CMUnitTest on_xvfb[] = {
-        cmocka_unit_test(xvfb_refuses_with_a_reason),
+        cmocka_unit_test(xvfb_refuses_what_is_larger_with_a_reason),
         cmocka_unit_test(the_screen_saver_rests_while_somebody_streams),
     };
     int failed = cmocka_run_group_tests(on_xvfb, NULL, NULL);
