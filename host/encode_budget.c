@@ -85,6 +85,12 @@ static void set_all(struct encode_budget_entry *entry)
     entry->room_ns = entry->raised_ns = entry->patience_ns = 0;
 }
 
+static int used_fps_x100(const struct encode_budget_entry *entry)
+{
+    bool makes_less = entry->made_fps_x100 && entry->made_fps_x100 < entry->fps_x100;
+    return makes_less ? entry->made_fps_x100 : entry->fps_x100;
+}
+
 void encode_budget_share(struct encode_budget_entry *entries, size_t count, int cores, int64_t now_ns)
 {
     int64_t left_ns = (cores < 1 ? 1 : cores) * CLOCK_SECOND_NS * BUDGET_PERCENT / 100;
@@ -108,7 +114,7 @@ void encode_budget_share(struct encode_budget_entry *entries, size_t count, int 
         else
             entry->room_ns = 0;
         is_first = false;
-        left_ns -= cost * entry->fps_x100 / 100;
+        left_ns -= cost * used_fps_x100(entry) / 100;
     }
 }
 

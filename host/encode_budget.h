@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * encode_budget: how many pictures per second each session may have, so that the software encodes of all fit the cores.
- * The first session keeps its rate; those after it share what is left. Pure: time comes in as an argument.
+ * The first session keeps its rate; those after it share what is left. What counts is what a session makes of late, not
+ * what it may: a desktop that stands still leaves the cores to others. Pure: time comes in as an argument.
  *
  * An encode is counted in core time, estimated from its duration: the CPU time of libx264's threads belongs to a pool
  * and cannot be read per encoder. On two cores an encode uses 1.3 times its duration (tests/bench/bench_encode: CPU
@@ -23,6 +24,7 @@ struct encode_budget_entry {
     int64_t pixels; /* of a picture */
     int wished_fps_x100;
     int64_t encode_ns; /* duration of an encode; 0: not known yet */
+    int made_fps_x100; /* encodes per second of late; 0: not known yet, taken as all it may */
 
     int fps_x100;        /* the result, and the last one: 0 in the first call for a session */
     int room_fps_x100;   /* ours, as are the next three: what would have fitted since room_ns */

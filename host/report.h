@@ -14,6 +14,7 @@ struct report {
     uint64_t dropped;      /* pictures replaced in the mailbox, since the start */
     uint64_t lost_packets; /* as reported by the client, since the start */
     int64_t encode_ns;     /* duration of an encode, smoothed over seconds; 0: too few yet */
+    int made_fps_x100;     /* encodes per second: the highest of the last seconds, fading; 0: not known yet */
 };
 
 /* Takes the stream's report and compares it with the last one. `lost_packets`: the client's count since the start. */

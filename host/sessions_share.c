@@ -93,6 +93,7 @@ static void describe_encode(struct session *session, struct encode_budget_entry 
     entry->pixels = (int64_t)session->announce.width * session->announce.height;
     entry->wished_fps_x100 = session->announce.fps_x100;
     entry->encode_ns = session->report.encode_ns;
+    entry->made_fps_x100 = session->report.made_fps_x100;
 }
 
 static bool apply_budget(struct session *session, const struct encode_budget_entry *entry, const char *reason)

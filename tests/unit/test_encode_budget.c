@@ -46,6 +46,19 @@ static void two_cheap_encodes_both_have_all(void **state)
     assert_int_equal(two[1].fps_x100, 6000);
 }
 
+static void a_desktop_that_stands_still_leaves_the_cores_to_others(void **state)
+{
+    (void)state;
+    struct encode_budget_entry two[] = {software(PX_1440P, 60, 12 * MS), software(PX_1440P, 60, 12 * MS)};
+    two[0].made_fps_x100 = 100;
+    encode_budget_share(two, 2, 2, SECOND);
+    assert_int_equal(two[1].fps_x100, 6000);
+    two[0].made_fps_x100 = 6001; /* it moves: at once there is less */
+    encode_budget_share(two, 2, 2, 2 * SECOND);
+    assert_int_equal(two[0].fps_x100, 6000);
+    assert_int_equal(two[1].fps_x100, 3000);
+}
+
 static void the_later_of_two_dear_encodes_gets_what_is_left(void **state)
 {
     (void)state;
@@ -205,6 +218,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_session_keeps_its_rate_whatever_it_costs),
         cmocka_unit_test(two_cheap_encodes_both_have_all),
+        cmocka_unit_test(a_desktop_that_stands_still_leaves_the_cores_to_others),
         cmocka_unit_test(the_later_of_two_dear_encodes_gets_what_is_left),
         cmocka_unit_test(nobody_gets_less_than_ten),
         cmocka_unit_test(an_odd_wish_is_kept_or_stepped_down_from),

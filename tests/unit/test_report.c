@@ -104,6 +104,21 @@ static void a_new_cost_counts_half_after_a_second_of_motion(void **state)
     assert_in_range(report->encode_ns, 8 * MS - MS / 10, 8 * MS);
 }
 
+static void the_rate_made_rises_at_once_and_fades(void **state)
+{
+    struct report *report = *state;
+    assert_int_equal(report->made_fps_x100, 0);
+    second_with(report, 0, 1, 2 * MS);
+    assert_int_equal(report->made_fps_x100, 101);
+    second_with(report, 58, 2, 8 * MS);
+    assert_int_equal(report->made_fps_x100, 6001);
+    second_with(report, 0, 0, 0);
+    assert_in_range(report->made_fps_x100, 4000, 5000);
+    for (int i = 0; i < 60; i++)
+        second_with(report, 0, 0, 0);
+    assert_int_equal(report->made_fps_x100, 1); /* 0 would mean unknown */
+}
+
 static void nothing_encoded_changes_nothing(void **state)
 {
     struct report *report = *state;
@@ -138,6 +153,7 @@ int main(void)
         STARTED(nor_do_they_change_it_much),
         STARTED(few_encodes_that_take_long_are_a_cost),
         STARTED(a_new_cost_counts_half_after_a_second_of_motion),
+        STARTED(the_rate_made_rises_at_once_and_fades),
         STARTED(nothing_encoded_changes_nothing),
         STARTED(latency_is_null_while_nothing_new_is_shown),
     };
