@@ -72,7 +72,7 @@ class Plan:
         mine = ["--width", self.width, "--height", self.height, "--fps", self.fps, "--bitrate", 6000]
         if self.launches:
             mine += ["--launch", "--appid", soak.apps[self.app % len(soak.apps)]]
-        if self.matches and soak.private:
+        if self.matches and (soak.private or soak.match):
             mine.append("--sops")
         if self.end in ("quit", "leave"):
             mine += ["--seconds", f"{self.seconds:.2f}"]
@@ -118,8 +118,6 @@ class Visit(threading.Thread):
             self.await_picture()
         self.mine = ids_of(watch.ask(), self.place.address) - self.before
         if plan.end not in ("quit", "leave", "early"):
-            if plan.overlaps and not self.soak.several:
-                self.tell_another()
             time.sleep(plan.seconds)
         getattr(self, plan.end)()
         if not self.mine:
@@ -135,11 +133,6 @@ class Visit(threading.Thread):
             report = self.stream.report()
             raise AssertionError(f"no picture: {report['error']} (launch: {report['launch_status']})")
         self.picture_ms = float(next(line for line in self.stream.lines if line.startswith("STREAMING")).split()[1])
-
-    def tell_another(self):
-        """A second client while one streams, of a host that takes one only."""
-        reply = self.soak.places[1].run("launch", "--appid", self.soak.apps[0])
-        assert reply["status"] == 400 and "Another device is streaming" in reply["body"], f"a second client got {reply}"
 
     def finish(self):
         """The client's own report, which must be clean."""
@@ -263,15 +256,16 @@ def summary(values):
 
 
 class Soak:
-    def __init__(self, count, seed, settings=None, verbose=False, private=False):
+    def __init__(self, count, seed, settings=None, verbose=False, private=False, match=False):
         self.count, self.seed, self.verbose, self.begin_s = count, seed, verbose, time.monotonic()
-        self.private = private
+        self.private, self.match = private, match
         self.rng = random.Random(seed)
         with open(EARTHSHINE, "rb") as program:
             image = program.read()
         self.sanitizer = next((name for name in ("tsan", "asan") if f"__{name}_init".encode() in image), "")
         self.patience = 3 if self.sanitizer else 1
-        self.settings = {"bind": "0.0.0.0", "log_level": "info", **(settings or {})}
+        self.settings = {"bind": "0.0.0.0", "log_level": "info", **({"match_mode": "client"} if match else {}),
+                         **(settings or {})}
         self.folder = tempfile.mkdtemp(prefix="es-soak-")
         self.lock = threading.Lock()
         self.visits, self.done, self.failures = [], [], []
@@ -303,20 +297,7 @@ class Soak:
             assert paired["result"] == "ok", f"{paired}\n{self.host.log_tail()}"
         self.apps = re.findall(r"<ID>(\d+)</ID>", self.places[0].xml("applist"))
         self.watch = Watch(self.host)
-        self.ends = {end: share for end, share in ENDS.items() if end != "mode" or self.desktop.switches_modes}
-        self.several = self.takes_several()
-        if not self.several:
-            print("one client at a time: a second one is to be told", flush=True)
-
-    def takes_several(self):
-        first, second = self.places[0], self.places[1]
-        stream = first.stream_start("--seconds", 30).wait_streaming()
-        try:
-            report = second.stream("--launch", "--appid", self.apps[0], "--seconds", 0.2, "--quit")
-            return report["launch_status"] == 200
-        finally:
-            stream.process.send_signal(signal.SIGINT)
-            stream.report()
+        self.ends = {end: share for end, share in ENDS.items() if end != "mode" or (self.desktop.switches_modes and not self.match)}
 
     def tear_down(self):
         """Ends everything. What the host's end shows belongs to the result."""
@@ -368,9 +349,9 @@ class Soak:
 
     def start_visit(self, number):
         plan = Plan(self.rng, self.draw_end())
-        lanes = LANES if plan.overlaps and self.several else 1
+        lanes = LANES if plan.overlaps else 1
         wait_for(lambda: len(self.in_front()) < lanes, 60 * self.patience, "a visit to leave the foreground")
-        place = self.choose_place(plan) if self.several else self.places[0]
+        place = self.choose_place(plan)
         visit = Visit(self, number, plan, place)
         place.visits.append(visit)
         with self.lock:
@@ -396,10 +377,10 @@ class Soak:
             time.sleep(0.2)
             holdings = Holdings(self.host.process.pid)
         self.rests.append((holdings, self.host.memory_kb()))
-        worst_s = self.watch.worst_s
-        self.watch_error = self.watch.error
+        before = self.watch
+        self.watch_error = before.error
         self.watch = Watch(self.host)
-        self.watch.worst_s = worst_s
+        self.watch.worst_s, self.watch.sizes = before.worst_s, before.sizes
 
     def go(self):
         for number in range(-WARM_UP, 0):
@@ -430,6 +411,8 @@ class Soak:
             self.failures.append(f"the host took {self.watch.worst_s:.1f} s to answer")
         if self.desktop.mode() != self.first_mode:
             self.failures.append(f"the display's mode is {self.desktop.mode()}, it was {self.first_mode}")
+        if len(self.watch.sizes) < 2 and (self.desktop.switches_modes or self.match):
+            self.failures.append("the desktop's mode never changed: the soak shows nothing of that")
         self.check_apps()
 
     def check_apps(self):
@@ -459,7 +442,7 @@ class Soak:
     def figures(self):
         first, last = self.rests[0], self.rests[-1]
         return {
-            "count": self.count, "seed": self.seed, "sanitizer": self.sanitizer, "several": self.several,
+            "count": self.count, "seed": self.seed, "sanitizer": self.sanitizer,
             "wall_s": round(self.wall_s, 1), "host_cpu_s": round(self.host_cpu_s, 1),
             "ends": dict(collections.Counter(v.plan.end for v in self.done)),
             "first_picture_ms": summary([v.picture_ms for v in self.done if v.picture_ms is not None]),
@@ -470,7 +453,8 @@ class Soak:
             "slowest_answer_s": round(self.watch.worst_s, 2),
             "desktop_starts": self.desktop.starts, "reconnects": self.watch.ask()["display"].get("reconnects"),
             "held_before": first[0].counts(), "held_after": last[0].counts(), "memory_kb": [kb for _, kb in self.rests],
-            "private": self.private, "app_turns": self.app_turns, "warnings": self.warnings(),
+            "private": self.private, "match": self.match,
+            "desktop_sizes": sorted(self.watch.sizes), "app_turns": self.app_turns, "warnings": self.warnings(),
         }
 
 
@@ -479,6 +463,7 @@ def main():
     parser.add_argument("--count", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--private", action="store_true", help="the host's own display, in the mode clients wish")
+    parser.add_argument("--match", action="store_true", help="somebody else's display, in the mode clients wish")
     parser.add_argument("--verbose", action="store_true", help="a line per connect")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="setting of the host")
     arguments = parser.parse_args()
@@ -487,7 +472,7 @@ def main():
         os.execvp("unshare", ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", sys.executable, "-B",
                               *sys.argv])
     soak = Soak(arguments.count, arguments.seed, dict(word.split("=", 1) for word in arguments.set),
-                arguments.verbose, arguments.private)
+                arguments.verbose, arguments.private, arguments.match)
     figures = {}
     try:
         soak.set_up()

@@ -227,7 +227,7 @@ class Watch(threading.Thread):
     def __init__(self, host):
         super().__init__(daemon=True)
         self.host, self.page = host, Page(host)
-        self.status, self.worst_s, self.asked, self.error = {}, 0, 0, None
+        self.status, self.worst_s, self.error, self.sizes = {}, 0, None, set()
         self.news, self.ending = threading.Condition(), threading.Event()
         self.start()
 
@@ -237,8 +237,9 @@ class Watch(threading.Thread):
         status = self.page.call("GET", "status")
         with self.news:
             self.worst_s = max(self.worst_s, time.monotonic() - begin)
-            self.asked += 1
             self.status = status
+            if status["display"]["capturing"]:
+                self.sizes.add(f"{status['display']['width']}x{status['display']['height']}")
             self.news.notify_all()
         return status
 

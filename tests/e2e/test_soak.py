@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The soak (soak.py) as a test: ES_SOAK connects, of every kind of end."""
+"""The soak (soak.py) as a test."""
 import os
 import shutil
 import signal
@@ -24,16 +24,30 @@ def obstacle():
 
 
 class Soak(unittest.TestCase):
-    def test_every_kind_of_end(self):
+    """ES_SOAK connects (50), and a quarter of it, at least one pack of ends, with modes that the host changes."""
+
+    def run_soak(self, count, *options):
         reason = obstacle()
         if reason:
             self.skipTest(reason)
-        count = os.environ.get("ES_SOAK", "50")
-        done = subprocess.run([sys.executable, "-B", "soak.py", "--count", count, "--seed", os.environ.get("ES_SEED", "1")],
-                              cwd=os.path.dirname(os.path.abspath(__file__)), stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, timeout=CLEANUP_S + 10 * int(count))
+        done = subprocess.run(
+            [sys.executable, "-B", "soak.py", "--count", str(count), "--seed", os.environ.get("ES_SEED", "1"), *options],
+            cwd=os.path.dirname(os.path.abspath(__file__)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            timeout=CLEANUP_S + 10 * count)
         print(done.stdout)
         self.assertEqual(done.returncode, 0, done.stdout)
+
+    def count(self):
+        return int(os.environ.get("ES_SOAK", "50"))
+
+    def test_every_kind_of_end(self):
+        self.run_soak(self.count())
+
+    def test_private_display(self):
+        self.run_soak(max(25, self.count() // 4), "--private")
+
+    def test_modes_of_somebody_elses_display(self):
+        self.run_soak(max(25, self.count() // 4), "--match")
 
 
 class OneAddress(DisplayTest):
