@@ -639,7 +639,7 @@ static void xorg_that_does_not_start_gives_way_to_xvfb(void **state)
     (void)state;
     struct rig self;
     char text[TEXT_MAX];
-    if (own_size_bytes() > XORG_NEEDS_BYTES / 2)
+    if (own_size_bytes() > 4ull * XORG_NEEDS_BYTES)
         skip(); /* under a sanitizer, which needs terabytes of addresses itself */
     /* Xvfb gets by with less memory than Xorg. */
     struct rlimit before, little = {XORG_NEEDS_BYTES, XORG_NEEDS_BYTES};
