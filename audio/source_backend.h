@@ -47,6 +47,9 @@ struct audio_backend_config {
     void *ctx;
     const char *left_note;   /* what note() gave in an earlier run that crashed: put it back at once; NULL: none */
     bool may_change_default; /* false: nobody keeps notes, the default sink is never changed */
+    /* Which server: "" or NULL is the library's own default; else an address such as
+     * "unix:/run/user/1000/pulse/native", for a host that does not run as the user whose desktop it streams. */
+    const char *server;
 };
 
 struct audio_backend;
@@ -60,8 +63,9 @@ struct audio_backend_ops {
     struct audio_backend *(*create)(const struct audio_backend_config *config);
     /* Puts the default sink back (waits for it 500 ms at most) and ends its threads; no event comes after it. */
     void (*destroy)(struct audio_backend *self);
-    /* Somebody listens: from now on samples are pushed. / Nobody does any more: recording ends, nothing is pushed. */
-    void (*open)(struct audio_backend *self);
+    /* Somebody listens: from now on samples are pushed. `channels`: 2, 6 or 8, what a sink of our own gets, should one
+     * be made. / Nobody does any more: nothing is pushed; the recording itself may go on for a minute. */
+    void (*open)(struct audio_backend *self, int channels);
     void (*close)(struct audio_backend *self);
     /* The host is not to be heard: our null sink becomes the default, after a note; false: the default is put back. */
     void (*silence_host)(struct audio_backend *self, bool silence);
