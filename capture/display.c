@@ -145,6 +145,7 @@ static void adopt_source(struct display *self, struct source *source)
     text_copy(self->status.name, sizeof(self->status.name), source->display);
     text_copy(self->status.xauthority, sizeof(self->status.xauthority), source->xauthority);
     self->status.reconnects += self->was_capturing;
+    self->status.silent = false;
     mutex_unlock(&self->status_lock);
     self->must_show_all = true;
     drop_card(self);
@@ -172,6 +173,13 @@ static void publish_candidates(struct display *self, const struct opener_result 
     }
 }
 
+static void set_silent(struct display *self, bool silent)
+{
+    mutex_lock(&self->status_lock);
+    self->status.silent = silent;
+    mutex_unlock(&self->status_lock);
+}
+
 static void take_result(struct display *self, struct opener_result *result, int64_t now_ns)
 {
     if (self->discard) {
@@ -182,6 +190,8 @@ static void take_result(struct display *self, struct opener_result *result, int6
         return;
     }
     publish_candidates(self, result);
+    if (result->unreachable)
+        set_silent(self, false);
     self->retry_ns = now_ns + (!self->viewed ? RETRY_IDLE_NS : result->is_slow ? RETRY_SLOW_NS : RETRY_NS);
     if (result->source) {
         adopt_source(self, result->source);
@@ -215,6 +225,8 @@ static int64_t watch_opening(struct display *self, int64_t now_ns)
     char slow[32], sentence[160];
     int64_t again_ns = opener_watch(&self->opener, now_ns, slow, sizeof(slow));
     bool told = is_auto(self) && self->status.sentence[0]; /* what the whole round brings says more */
+    if (*slow && !self->source && !self->discard)
+        set_silent(self, true);
     if (*slow && !self->source && !self->discard && !told) {
         snprintf(sentence, sizeof(sentence), "The X server %s does not answer.", slow);
         set_sentence(self, sentence);
@@ -365,6 +377,7 @@ static void follow_place(struct display *self, int64_t now_ns)
         return;
     opener_cancel(&self->opener);
     self->discard = self->opener.thread.running;
+    set_silent(self, false);
     if (self->source)
         drop_source(self, now_ns);
     self->retry_ns = now_ns;

@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 enum { PORT_HTTPS = -5, PORT_WEB = 1, PORT_VIDEO = 9, PORT_CONTROL = 10, PORT_AUDIO = 11, PORT_RTSP = 21 };
-enum { STOP_TIMEOUT_S = 4, STOP_HANG_S = 15 };
+enum { STOP_TIMEOUT_S = 4, STOP_HANG_S = 25 };
 
 static struct address bind_address(const struct host *self, int offset)
 {

@@ -112,6 +112,19 @@ class TheDesktop(PrivateDisplay):
         self.assert_painted(Picture(path))
         self.assertIn("this server ended (signal 9 (Killed))", self.page.call("GET", "desktop/log")["log"])
 
+    def test_comes_back_when_its_server_hangs_for_good(self):
+        self.make()
+        self.wait_painted()
+        stream = self.start_stream(self.paired(), "--seconds", 120, "--width", 640, "--height", 480)
+        stream.wait_streaming()
+        hung = self.server()
+        os.kill(hung, signal.SIGSTOP)
+        self.host.wait_log("the private display has not answered for", 60)
+        wait_for(lambda: is_gone(hung), START_LIMIT_S, "the end of the server that hangs")
+        self.wait_painted()
+        stream.process.send_signal(signal.SIGINT)
+        self.assert_clean(stream.report())
+
     def test_is_restarted_by_the_page(self):
         self.make()
         self.wait_painted()
