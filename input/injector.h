@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 struct injector;
+struct stats_summary; /* base/stats.h */
 
 enum injector_axis { INJECTOR_VERTICAL, INJECTOR_HORIZONTAL };
 
@@ -70,6 +71,8 @@ struct injector_ops {
     void (*touch)(struct injector *self, int device, const struct injector_contact contacts[INJECTOR_CONTACTS_MAX]);
     void (*pen)(struct injector *self, int device, const struct injector_pen *pen);
     void (*flush)(struct injector *self); /* the end of one client message */
+    /* Optional; any thread. See injector_take_stats(). */
+    void (*take_stats)(struct injector *self, struct stats_summary *ret_delay);
 };
 
 struct injector {
@@ -88,5 +91,4 @@ int injector_probe(const char *wish, struct injector_report ret_reports[INJECTOR
 struct injector *injector_create(const char *name); /* NULL: logged */
 
 /* Time from the control thread's call to the event being written, since the last call; for the report. */
-struct stats_summary;
 void injector_take_stats(struct injector *self, struct stats_summary *ret_delay);
