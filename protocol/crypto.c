@@ -94,6 +94,40 @@ bool gcm_open(struct gcm *self, const uint8_t *iv, size_t iv_size, const void *c
     return false;
 }
 
+struct cbc {
+    EVP_CIPHER_CTX *context;
+};
+
+struct cbc *cbc_create(const uint8_t key[16])
+{
+    struct cbc *self = calloc(1, sizeof(*self));
+    if (!self)
+        return log_oom("crypto");
+    self->context = EVP_CIPHER_CTX_new(); /* pads by itself */
+    if (self->context && EVP_EncryptInit_ex(self->context, EVP_aes_128_cbc(), NULL, key, NULL) == 1)
+        return self;
+    log_error("crypto: OpenSSL has no AES-128-CBC");
+    cbc_destroy(self);
+    return NULL;
+}
+
+void cbc_destroy(struct cbc *self)
+{
+    if (!self)
+        return;
+    EVP_CIPHER_CTX_free(self->context);
+    free(self);
+}
+
+size_t cbc_encrypt(struct cbc *self, const uint8_t iv[16], const void *plain, size_t size, void *ret_cipher)
+{
+    int written = 0, rest = 0;
+    bool good = size <= INT_MAX - CBC_PADDING_MAX && EVP_EncryptInit_ex(self->context, NULL, NULL, NULL, iv) == 1 &&
+                EVP_EncryptUpdate(self->context, ret_cipher, &written, plain, (int)size) == 1 &&
+                EVP_EncryptFinal_ex(self->context, (uint8_t *)ret_cipher + written, &rest) == 1;
+    return good ? (size_t)(written + rest) : 0;
+}
+
 static bool ecb(const uint8_t key[16], const void *in, size_t size, void *out, bool encrypt)
 {
     if (size % 16 || size > INT_MAX)

@@ -24,6 +24,17 @@ bool gcm_seal(struct gcm *self, const uint8_t *iv, size_t iv_size, const void *p
 bool gcm_open(struct gcm *self, const uint8_t *iv, size_t iv_size, const void *cipher, size_t size,
               const uint8_t tag[GCM_TAG_BYTES], void *ret_plain);
 
+/* --- AES-128-CBC with PKCS#7 padding and a kept context: nothing is allocated per message --- */
+struct cbc;
+
+enum { CBC_PADDING_MAX = 16 };
+
+struct cbc *cbc_create(const uint8_t key[16]); /* to encrypt; key is copied; NULL: logged */
+void cbc_destroy(struct cbc *self);            /* wipes; NULL is fine */
+/* `ret_cipher`: room for `size` + CBC_PADDING_MAX, not overlapping `plain`. The size of the cipher text, always larger
+ * than `size`; 0: OpenSSL failed (nothing of the output may be used). */
+size_t cbc_encrypt(struct cbc *self, const uint8_t iv[16], const void *plain, size_t size, void *ret_cipher);
+
 /* --- small things --- */
 /* AES-128-ECB without padding; `size` a multiple of 16; in place is fine. False: wrong size or OpenSSL failed. */
 bool crypto_ecb_encrypt(const uint8_t key[16], const void *plain, size_t size, void *ret_cipher);

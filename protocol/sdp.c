@@ -36,10 +36,11 @@ bool sdp_policy_allows(enum sdp_policy policy, unsigned enabled)
 
 /* --- Opus layouts --- */
 
+/* Normal quality codes left and right of front, back and sides as pairs, the centre and the low tones alone. */
 static const struct sdp_layout stereo = {2, 1, 1, {0, 1}};
-static const struct sdp_layout surround51 = {6, 4, 2, {0, 1, 2, 3, 4, 5}};
+static const struct sdp_layout surround51 = {6, 4, 2, {0, 1, 4, 5, 2, 3}};
 static const struct sdp_layout surround51_high = {6, 6, 0, {0, 1, 2, 3, 4, 5}};
-static const struct sdp_layout surround71 = {8, 5, 3, {0, 1, 2, 3, 4, 5, 6, 7}};
+static const struct sdp_layout surround71 = {8, 5, 3, {0, 1, 6, 7, 2, 3, 4, 5}};
 static const struct sdp_layout surround71_high = {8, 8, 0, {0, 1, 2, 3, 4, 5, 6, 7}};
 
 const struct sdp_layout *sdp_layout_standard(int channels, bool high_quality)

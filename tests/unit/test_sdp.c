@@ -360,22 +360,22 @@ static void describe_says_what_is_offered_in_the_order_that_clients_need(void **
                               "a=rtpmap:98 AV1/90000\r\n"
                               "a=fmtp:97 surround-params=21101\r\n"
                               "a=fmtp:97 surround-params=21101\r\n"
-                              "a=fmtp:97 surround-params=642012453\r\n"
+                              "a=fmtp:97 surround-params=642014235\r\n"
                               "a=fmtp:97 surround-params=660012345\r\n"
-                              "a=fmtp:97 surround-params=85301245673\r\n"
+                              "a=fmtp:97 surround-params=85301623457\r\n"
                               "a=fmtp:97 surround-params=88001234567\r\n");
     assert_int_equal(size, strlen(text));
     assert_int_equal(size, 425);
 
-    offer = (struct sdp_offer){.policy = SDP_POLICY_OFF, .client_layout = "642014235"};
+    offer = (struct sdp_offer){.policy = SDP_POLICY_OFF, .client_layout = "642012453"};
     sdp_describe(&offer, text);
-    const char *client = strstr(text, "a=fmtp:97 surround-params=642014235\r\na=fmtp:97 surround-params=642014235\r\n");
+    const char *client = strstr(text, "a=fmtp:97 surround-params=642012453\r\na=fmtp:97 surround-params=642012453\r\n");
     assert_non_null(client);
     assert_ptr_equal(strstr(text, "a=fmtp:97"), client); /* before the standard ones */
     assert_null(strstr(text, "refPicInvalidation"));
     assert_null(strstr(text, "AAAAAU"));
     assert_null(strstr(text, "AV1/90000"));
-    offer.client_layout = "642014235\r\na=evil";
+    offer.client_layout = "642012453\r\na=evil";
     sdp_describe(&offer, text);
     assert_null(strstr(text, "evil"));
 }
