@@ -33,8 +33,8 @@ PLACES = 6
 LANES = 2           # clients in the foreground
 SIZES = ((1280, 720), (1280, 720), (960, 540), (854, 480), (1024, 768))
 # What happens to a stream, and how often in 25.
-ENDS = {"quit": 3, "leave": 3, "cancel": 2, "page": 2, "kill": 3, "early": 2, "silence": 2, "cut": 2, "blip": 1, "xkill": 2,
-        "xstop": 1, "mode": 2}
+ENDS = {"quit": 3, "leave": 3, "cancel": 2, "page": 2, "kill": 3, "early": 2, "silence": 2, "cut": 2, "blip": 1,
+        "xkill": 2, "xstop": 1, "mode": 2}
 TERMINATED = ("cancel", "page")
 # An app with a command, and all that can be done and undone around it: each writes a line.
 APPS = """
@@ -256,9 +256,10 @@ def summary(values):
 
 
 class Soak:
-    def __init__(self, count, seed, settings=None, verbose=False, private=False, match=False):
+    def __init__(self, count, seed, settings=None, verbose=False, private=False, match=False,
+                 ends=tuple(ENDS)):
         self.count, self.seed, self.verbose, self.begin_s = count, seed, verbose, time.monotonic()
-        self.private, self.match = private, match
+        self.private, self.match, self.wanted = private, match, ends
         self.rng = random.Random(seed)
         with open(EARTHSHINE, "rb") as program:
             image = program.read()
@@ -297,7 +298,10 @@ class Soak:
             assert paired["result"] == "ok", f"{paired}\n{self.host.log_tail()}"
         self.apps = re.findall(r"<ID>(\d+)</ID>", self.places[0].xml("applist"))
         self.watch = Watch(self.host)
-        self.ends = {end: share for end, share in ENDS.items() if end != "mode" or (self.desktop.switches_modes and not self.match)}
+        possible = set(self.wanted)
+        if self.match or not self.desktop.switches_modes:
+            possible.discard("mode")
+        self.ends = {end: share for end, share in ENDS.items() if end in possible}
 
     def tear_down(self):
         """Ends everything. What the host's end shows belongs to the result."""
@@ -411,7 +415,7 @@ class Soak:
             self.failures.append(f"the host took {self.watch.worst_s:.1f} s to answer")
         if self.desktop.mode() != self.first_mode:
             self.failures.append(f"the display's mode is {self.desktop.mode()}, it was {self.first_mode}")
-        if len(self.watch.sizes) < 2 and (self.desktop.switches_modes or self.match):
+        if len(self.watch.sizes) < 2 and ("mode" in self.ends or self.match or self.private):
             self.failures.append("the desktop's mode never changed: the soak shows nothing of that")
         self.check_apps()
 
@@ -426,7 +430,8 @@ class Soak:
                 self.failures.append(f"app: {moment} was done (+) and undone (-) like this: {turns[:200]}")
 
     def check_log(self):
-        lines = [line for line in self.host.log().splitlines() if LOG_TROUBLE.search(line) and not LOG_EXPECTED.match(line)]
+        lines = [line for line in self.host.log().splitlines()
+                 if LOG_TROUBLE.search(line) and not LOG_EXPECTED.match(line)]
         self.failures += [f"log: {line}" for line in lines[:20]]
         if len(lines) > 20:
             self.failures.append(f"log: {len(lines) - 20} more lines like these")
@@ -464,15 +469,16 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--private", action="store_true", help="the host's own display, in the mode clients wish")
     parser.add_argument("--match", action="store_true", help="somebody else's display, in the mode clients wish")
+    parser.add_argument("--ends", default=",".join(ENDS), help="only these kinds of end")
     parser.add_argument("--verbose", action="store_true", help="a line per connect")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="setting of the host")
     arguments = parser.parse_args()
     if not os.environ.get(INSIDE):
         os.environ[INSIDE] = "1"
-        os.execvp("unshare", ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", sys.executable, "-B",
-                              *sys.argv])
+        os.execvp("unshare", ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", sys.executable,
+                              "-B", *sys.argv])
     soak = Soak(arguments.count, arguments.seed, dict(word.split("=", 1) for word in arguments.set),
-                arguments.verbose, arguments.private, arguments.match)
+                arguments.verbose, arguments.private, arguments.match, arguments.ends.split(","))
     figures = {}
     try:
         soak.set_up()
