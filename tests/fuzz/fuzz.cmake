@@ -2,6 +2,7 @@
 earthshine_fuzzer(config LIBS es_host)
 earthshine_fuzzer(control LIBS es_protocol)
 earthshine_fuzzer(http LIBS es_protocol)
+earthshine_fuzzer(input LIBS es_protocol)
 earthshine_fuzzer(launch LIBS es_protocol)
 earthshine_fuzzer(pairing LIBS es_protocol)
 earthshine_fuzzer(ping LIBS es_protocol)
