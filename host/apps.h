@@ -29,8 +29,9 @@ struct apps_config {
     const char *const *(*environment)(void *ctx);
     /* The user programs run as when the app names none; NULL: as the host. */
     const char *(*user)(void *ctx);
-    void (*command_ended)(void *ctx, uint32_t app_id); /* by itself: the app is over, its sessions end */
-    void (*changed)(void *ctx);                        /* something the page shows is different */
+    /* By itself: the app is over, its sessions end at once, within this call. Called from the loop alone. */
+    void (*command_ended)(void *ctx, uint32_t app_id);
+    void (*changed)(void *ctx); /* something the page shows is different */
     void *ctx;
 };
 

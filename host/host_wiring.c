@@ -148,30 +148,11 @@ void host_session_event(void *ctx, const struct sessions_event *event)
     }
 }
 
-struct app_over {
-    struct host *host;
-    uint32_t app_id;
-};
-
-static void app_over_later(void *arg)
-{
-    struct app_over *over = arg;
-    if (over->host->sessions)
-        sessions_app_over(over->host->sessions, over->app_id);
-    free(over);
-}
-
-/* Later: a command may end while the sessions are telling of a launch. */
 void host_app_over(void *ctx, uint32_t app_id)
 {
     struct host *self = ctx;
-    struct app_over *over = calloc(1, sizeof(*over));
-    if (!over) {
-        log_oom("host");
-        return;
-    }
-    *over = (struct app_over){self, app_id};
-    loop_post(self->loop, app_over_later, over);
+    if (self->sessions)
+        sessions_app_over(self->sessions, app_id);
 }
 
 /* --- supervision --- */
