@@ -304,6 +304,7 @@ static void reply_launch_result(struct gamestream *self, struct http_exchange *e
     } errors[] = {
         [SESSIONS_FULL] = {400, "16 devices stream from this host already, and more are not possible. End a stream "
                                 "first, on its device or on the host's page"},
+        [SESSIONS_BUSY] = {503, "The host is still ending earlier streams. Please try again in a moment"},
         [SESSIONS_NOT_RUNNING] = {503, "No running app to resume"},
         [SESSIONS_NO_ENCODER] = {503, "This host has no working video encoder. Its page tells why"},
         [SESSIONS_REPEATED_KEY] = {400, "The session key was used before. Please try again"},

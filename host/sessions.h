@@ -81,6 +81,7 @@ struct sessions_caller {
 enum sessions_result {
     SESSIONS_OK,
     SESSIONS_FULL,        /* 16 other clients stream */
+    SESSIONS_BUSY,        /* 16 earlier sessions have not ended yet, after launches in a row */
     SESSIONS_NOT_RUNNING, /* resume without anything running */
     SESSIONS_NO_ENCODER,
     SESSIONS_REPEATED_KEY, /* the rikey of the client's last session */

@@ -8,7 +8,11 @@
 
 struct session;
 
-enum { SESSIONS_RUNS_MAX = 32, SESSIONS_LIVE_MAX = 16 };
+enum {
+    SESSIONS_RUNS_MAX = 32,
+    SESSIONS_LIVE_MAX = 16,
+    SESSIONS_DYING_MAX = 16, /* their encoders and control peers are not gone yet; no launch beyond */
+};
 
 /* What a client runs, and its last launch: without the key, of which only the hash is kept. */
 struct run {

@@ -189,6 +189,15 @@ static void begin_in_place_of(struct session *session, struct run *run, uint32_t
     sessions_share(self);
 }
 
+/* Each holds an encoder until a worker has ended it: who launches faster than that has to wait. */
+static bool many_are_dying(const struct sessions *self)
+{
+    int count = 0;
+    for (const struct session *s = self->first; s; s = s->next)
+        count += s->state == SESSION_STOPPING;
+    return count >= SESSIONS_DYING_MAX;
+}
+
 enum sessions_result sessions_launch(struct sessions *self, const struct sessions_caller *caller,
                                      const struct nvhttp_launch *launch, bool resume, bool encrypted_rtsp)
 {
@@ -206,6 +215,8 @@ enum sessions_result sessions_launch(struct sessions *self, const struct session
         return SESSIONS_REPEATED_KEY; /* counters start at zero: the same key again would repeat IVs */
     if (sessions_count_others(self, caller->sha256) >= SESSIONS_LIVE_MAX)
         return SESSIONS_FULL;
+    if (many_are_dying(self))
+        return SESSIONS_BUSY;
     struct session *session = make_session(self, caller, launch, encrypted_rtsp);
     if (!session)
         return SESSIONS_FAILED;

@@ -287,6 +287,21 @@ static void the_seventeenth_client_is_refused(void **state)
     assert_int_equal(sessions_running_app(rig->sessions, certificate(99)), 0);
 }
 
+static void who_launches_in_a_loop_waits_for_what_is_ending(void **state)
+{
+    struct rig *rig = *state;
+    for (int i = 0; i <= SESSIONS_DYING_MAX; i++) {
+        assert_int_equal(launch(rig, ALICE, DESKTOP), SESSIONS_OK);
+        announce(rig, ALICE, 640, 360, 30);
+    }
+    const struct session *kept = session_of(rig, ALICE);
+    assert_int_equal(launch(rig, ALICE, DESKTOP), SESSIONS_BUSY);
+    assert_ptr_equal(session_of(rig, ALICE), kept);
+    for (int i = 0; i < 100 && launch(rig, BOB, DESKTOP) == SESSIONS_BUSY; i++)
+        pump(rig);
+    assert_non_null(session_of(rig, BOB));
+}
+
 static void of_many_clients_those_are_forgotten_that_run_nothing(void **state)
 {
     struct rig *rig = *state;
@@ -520,6 +535,7 @@ int main(void)
         RIGGED(another_app_begins_after_the_first_one_is_over),
         RIGGED(an_app_that_ended_by_itself_takes_its_sessions_along),
         RIGGED(the_seventeenth_client_is_refused),
+        RIGGED(who_launches_in_a_loop_waits_for_what_is_ending),
         RIGGED(of_many_clients_those_are_forgotten_that_run_nothing),
         RIGGED(an_app_whose_last_client_is_forgotten_is_quit),
         RIGGED(the_first_session_owns_the_mode_and_the_next_inherits_it),
