@@ -4,8 +4,8 @@
  * after pauses that grow. A number that another server took between our look and the start is no failure: the next one
  * is tried. Xorg that does not come up twice gives way to Xvfb for good.
  *
- * A new size for Xvfb means a new server. Whether that would close programs is asked on a worker, and the question is
- * broken off when the server does not answer it; it counts for the server that was asked only.
+ * A size that Xvfb has no room for means a new server. Whether that would close programs is asked on a worker, and the
+ * question is broken off when the server does not answer it; it counts for the server that was asked only.
  */
 #include "host/desktop.h"
 
@@ -223,8 +223,8 @@ static void start_failed(struct desktop *self, const char *how)
         self->kind = XSERVER_XVFB;
         self->failures = 0;
         snprintf(self->fallback, sizeof(self->fallback),
-                 "Xorg did not start (%.48s), so the private display is Xvfb, which cannot change its size while "
-                 "programs are open. The server's log says why.",
+                 "Xorg did not start (%.48s), so the private display is Xvfb, which cannot grow while programs are "
+                 "open. The server's log says why.",
                  how);
         log_warn("desktop: %s", self->fallback);
         start_after(self, 0);
@@ -363,11 +363,6 @@ void desktop_destroy(struct desktop *self)
     free(self);
 }
 
-bool desktop_can_switch_modes(const struct desktop *self)
-{
-    return self->kind == XSERVER_XORG;
-}
-
 bool desktop_restart_session(struct desktop *self)
 {
     if (!self->session)
@@ -451,8 +446,8 @@ static void fit_work(void *arg) /* a worker */
 static void say_why_not(struct desktop *self, enum x11_windows_answer answer)
 {
     snprintf(self->fit_sentence, sizeof(self->fit_sentence),
-             "The desktop stays at %dx%d and is scaled: %s. To have sizes switched at any time, install "
-             "xserver-xorg-video-dummy and run Earthshine as root.",
+             "The desktop cannot be larger than %dx%d now, so it is scaled: %s. For any size at any time, install "
+             "xserver-xorg-video-dummy and run Earthshine as root, or set a larger virtual_display.",
              self->width, self->height,
              answer == X11_WINDOWS_OPEN ? "programs have windows open, which a new size would close"
                                         : "the private display did not answer");
@@ -514,7 +509,8 @@ void desktop_fit(struct desktop *self, int width, int height)
     height = within_limits(height);
     self->fit_sentence[0] = 0;
     self->wished_width = 0;
-    if (self->kind == XSERVER_XORG || (width == self->width && height == self->height)) {
+    bool has_room = width <= self->width && height <= self->height;
+    if (self->kind == XSERVER_XORG || has_room) {
         tell_page(self);
         return;
     }

@@ -32,10 +32,9 @@ struct desktop *desktop_create(const struct desktop_config *config);
 /* Ends session and server: asked first, killed after PROGRAM_STOP_S. Waits for it. NULL is fine. */
 void desktop_destroy(struct desktop *self);
 
-/* Nobody streams, and somebody is about to, in this size. Xvfb cannot change its mode: it is started anew in that size,
- * unless programs have windows open on it (`sentence` of the status says so). Nothing with Xorg. */
+/* Nobody streams, and somebody is about to, in this size. Xvfb has modes up to the size it was started in: for a larger
+ * one it is started anew, unless programs have windows open on it (`sentence` of the status says so). Else nothing. */
 void desktop_fit(struct desktop *self, int width, int height);
-bool desktop_can_switch_modes(const struct desktop *self);
 
 bool desktop_restart_session(struct desktop *self); /* false: there is no session_command */
 void desktop_restart_server(struct desktop *self);  /* kills a hung one at once */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Xorg with the dummy driver is a whole X server whose modes RandR switches; it needs root. Xvfb has one size.
+ * Xorg with the dummy driver is a whole X server whose modes RandR switches; it needs root. Xvfb's modes end at the
+ * size it was started in.
  *
  * Numbers: a server that is to tell when it is ready (-displayfd) leaves the usual lock file out, and would take over
  * the socket of another one. So we lock the number, for as long as the desktop exists, in the way all X servers know:

@@ -211,28 +211,33 @@ class XvfbInAClientsSize(PrivateDisplay):
         self.make()
         self.wait_painted()
         client = self.paired()
-        self.assert_clean(client.stream("--seconds", 1, "--width", 800, "--height", 600))
-        desktop = self.wait_desktop(lambda d: d["width"] == 800 and d["state"] == "running", "the size")
-        self.assertEqual((desktop["server"], desktop["width"], desktop["height"]), ("Xvfb", 800, 600))
+        self.assert_clean(client.stream("--seconds", 1, "--width", 1600, "--height", 1000))
+        desktop = self.wait_desktop(lambda d: d["width"] == 1600 and d["state"] == "running", "the size")
+        self.assertEqual((desktop["server"], desktop["width"], desktop["height"]), ("Xvfb", 1600, 1000))
         self.wait_painted()
-        picture = self.last_picture(client, "--width", 800, "--height", 600)
+        self.assert_filled(client, 1600, 1000)
         self.assertEqual(self.desktop()["server_restarts"], 1)
         self.assertEqual(desktop["sentence"], "")
-        self.assertEqual((picture.width, picture.height), (800, 600))
-        for x in (2, 400, 790):  # no bars
+
+    def assert_filled(self, client, width, height):
+        picture = self.last_picture(client, "--width", width, "--height", height)
+        self.assertEqual((picture.width, picture.height), (width, height))
+        for x in (2, width // 2, width - 10):  # no bars
             self.assert_colour(picture.mean(x, 2, 8, 8), COLOUR)
 
-    def test_with_a_window_it_keeps_its_own_and_says_so(self):
-        self.make(f"{PAINT}; exec xterm -xrm 'XTerm*cursorTheme:' -e sleep 600")
+    def test_with_a_window_it_does_not_grow_and_says_so(self):
+        self.make(f"{PAINT}; exec xterm -xrm 'XTerm*cursorTheme:' -geometry +600+400 -e sleep 600")
         self.wait_painted()
         self.host.wait_log("capturing x11")
         wait_for(self.has_window, START_LIMIT_S, "the window")
         client = self.paired()
         server = self.server()
-        self.last_picture(client, "--width", 800, "--height", 600)
+        self.last_picture(client, "--width", 1600, "--height", 1000)
         desktop = self.desktop()
         self.assertEqual((desktop["width"], desktop["height"]), (1280, 720))
         self.assertIn("programs have windows open", desktop["sentence"])
+        self.assert_filled(client, 800, 600)
+        self.assertEqual(self.desktop()["sentence"], "")
         self.assertEqual(self.server(), server)
 
     def has_window(self):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The desktop takes the client's mode and gives it back: Xorg with the dummy driver, and Xvfb, which cannot."""
+"""The desktop takes the client's mode and gives it back: Xorg with the dummy driver, and Xvfb, which cannot grow."""
 import os
 import re
 import shutil
