@@ -14,13 +14,17 @@ enum { AUDIO_RATE = 48000, AUDIO_PERIOD = 240, AUDIO_CHANNELS_MAX = 8, AUDIO_BAC
 
 struct audio_source;
 struct audio_tap;
+struct audio_backend_ops; /* audio/source_backend.h */
 
 struct audio_source_config {
-    const char *backend; /* "auto", or a name */
+    const char *backend;                 /* "auto" or NULL, or a name */
+    const struct audio_backend_ops *ops; /* instead of one of the list, for tests; NULL: by name */
+    const char *server; /* which sound server, as its library writes it; NULL or "": the library's default. Borrowed */
     /* The default sink of the user before we changed it is to be on disk before that happens ("" forgets it); any
-     * thread; answered by audio_source_note_stored(). NULL: the default is never changed. */
+     * thread; answered by audio_source_note_stored(), later and not from inside the call. NULL: the default is never
+     * changed. */
     void (*note)(void *ctx, const char *note);
-    const char *left_note;      /* of an earlier run that crashed; NULL: none */
+    const char *left_note;      /* of an earlier run that crashed; NULL: none. Borrowed for create */
     void (*changed)(void *ctx); /* any thread: something of the status is different */
     void *ctx;
 };

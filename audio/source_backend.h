@@ -21,8 +21,8 @@ struct audio_backend_sink {
     const char *sentence; /* what is wrong and what to do, for people; "" when all is well */
 };
 
-/* What a backend tells its source. Called on a thread of the backend's, never from inside one of the calls of the ops
- * below (except destroy), one at a time; they take a short lock and do not block. All borrowed for the call. */
+/* What a backend tells its source. Called on a thread of the backend's, or from inside create and destroy, one at a
+ * time; they take a short lock and do not block. All borrowed for the call. */
 struct audio_backend_events {
     /*
      * Interleaved samples at AUDIO_RATE, -1..1, just taken from the server; any count, best one period of AUDIO_PERIOD.
