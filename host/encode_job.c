@@ -18,6 +18,7 @@
 enum { IDR_DISTANCE_MS = 100 }; /* requests that come closer to the last IDR wait for this distance */
 #define END_LIMIT_NS    (3 * CLOCK_SECOND_NS)
 #define HANG_MIN_NS     (CLOCK_SECOND_NS / 2) /* who has been in the encoder for less has come back meanwhile */
+#define WORKED_NS       (2 * CLOCK_SECOND_NS)
 #define CREATE_EXTRA_NS (3 * CLOCK_SECOND_NS) /* a driver that starts cold may need seconds, which is not a hang */
 
 struct encode_job {
@@ -35,6 +36,7 @@ struct encode_job {
     /* encode thread only, and encode_job_leave() while it is in the encoder */
     struct encoder *encoder;
     int encoder_index; /* in config.encoders */
+    int64_t made_ns;   /* when it was */
     struct frame *last;
     int64_t next_repeat_ns, last_idr_ns, last_timestamp_ns;
     int repeats_done;   /* of the last picture */
@@ -96,6 +98,7 @@ static enum step make_encoder(struct encode_job *self)
             return LEFT;
         if (self->encoder) {
             atomic_store(&self->shared->encoder_index, self->encoder_index);
+            self->made_ns = clock_now_ns();
             return GO_ON;
         }
     }
@@ -113,12 +116,15 @@ static bool drop_encoder(struct encode_job *self)
     return leave_encoder(self);
 }
 
+/* By the next of the list; the last one, if it has worked for a while, is made anew: the session has no other. */
 static enum step replace_encoder(struct encode_job *self)
 {
+    bool is_last = self->encoder_index + 1 == self->config.encoder_count;
+    bool again = is_last && clock_now_ns() - self->made_ns >= WORKED_NS;
     atomic_fetch_add(&self->shared->failures, 1);
     if (!drop_encoder(self))
         return LEFT;
-    self->encoder_index++;
+    self->encoder_index += !again;
     atomic_store(&self->shared->idr_wanted, true);
     enum step step = make_encoder(self);
     if (step == GO_ON)

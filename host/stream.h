@@ -23,7 +23,8 @@ struct stream_config {
     struct display *display;       /* outlives the stream */
     struct view_config view;       /* layout.format is set by the stream from the encoder */
     struct encoder_config encoder; /* layout and fps are set by the stream from the view */
-    /* In order of preference: when one fails, the next takes over with an IDR. Borrowed for the call. */
+    /* In order of preference: when one fails, the next takes over with an IDR; the last one is made anew if it has
+     * worked for 2 s. Borrowed for the call. */
     const struct encoder_report *encoders[STREAM_ENCODERS_MAX];
     int encoder_count;
     struct video_sender_config sender; /* destination and source come with stream_start */

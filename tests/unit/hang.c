@@ -24,6 +24,7 @@ __attribute__((visibility("default"))) int x264_encoder_encode(struct x264_t *en
 enum { HELD_MAX = 64 };
 
 static const char *const variables[] = {[HANG_ENCODE] = "HANG_ENCODE", [HANG_SEND] = "HANG_SEND"};
+static const char fail_variable[] = "HANG_FAIL";
 
 static void pause_10ms(void)
 {
@@ -56,6 +57,9 @@ int x264_encoder_encode(struct x264_t *encoder, struct x264_nal_t **nals, int *c
     int (*real)(struct x264_t *, struct x264_nal_t **, int *, struct x264_picture_t *, struct x264_picture_t *);
     *(void **)&real = dlsym(RTLD_NEXT, "x264_encoder_encode");
     hang_here(HANG_ENCODE);
+    const char *fail = getenv(fail_variable);
+    if (fail && unlink(fail) == 0)
+        return -1;
     return real(encoder, nals, count, in, out);
 }
 
@@ -94,11 +98,14 @@ void hang_set_up(void)
     setenv(variables[HANG_ENCODE], file, 1);
     snprintf(file, sizeof(file), "%s/send", folder);
     setenv(variables[HANG_SEND], file, 1);
+    snprintf(file, sizeof(file), "%s/fail", folder);
+    setenv(fail_variable, file, 1);
 }
 
 void hang_tear_down(void)
 {
     char folder[PATH_MAX];
+    unlink(getenv(fail_variable));
     for (int place = HANG_ENCODE; place <= HANG_SEND; place++) {
         unlink(getenv(variables[place]));
         hang_release((enum hang_place)place);
@@ -108,12 +115,22 @@ void hang_tear_down(void)
     rmdir(folder);
 }
 
-void hang_next(enum hang_place place)
+static void make_file(const char *name)
 {
-    FILE *file = fopen(getenv(variables[place]), "we");
+    FILE *file = fopen(name, "we");
     if (!file)
         abort();
     fclose(file);
+}
+
+void hang_next(enum hang_place place)
+{
+    make_file(getenv(variables[place]));
+}
+
+void hang_fail_encode(void)
+{
+    make_file(getenv(fail_variable));
 }
 
 void hang_await(enum hang_place place)

@@ -391,6 +391,27 @@ static void an_encoder_that_cannot_be_made_after_a_hang_is_told(void **state)
     rig_finish(&rig);
 }
 
+static void the_only_encoder_is_made_anew_when_it_fails_after_a_while(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_start_one(&rig);
+    int64_t until_ns = clock_now_ns() + 3 * CLOCK_SECOND_NS;
+    while (clock_now_ns() < until_ns)
+        receive_frames(&rig, 1);
+    hang_fail_encode();
+    while (report(&rig).idrs < 2)
+        receive_frames(&rig, 1);
+    assert_int_equal(report(&rig).encoder_failures, 1);
+    assert_string_equal(report(&rig).encoder, "x264");
+    hang_fail_encode(); /* at once again: it is no good */
+    until_ns = clock_now_ns() + 30 * CLOCK_SECOND_NS;
+    while (!atomic_load(&rig.failures) && clock_now_ns() < until_ns)
+        clock_sleep_until_ns(clock_now_ns() + CLOCK_MS_NS);
+    assert_int_equal(atomic_load(&rig.failures), 1);
+    rig_finish(&rig);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -420,6 +441,7 @@ int main(void)
         HANG_TEST(a_hung_send_thread_is_replaced_and_no_number_is_used_twice),
         HANG_TEST(a_hung_send_thread_does_not_hold_up_the_end),
         HANG_TEST(an_encoder_that_cannot_be_made_after_a_hang_is_told),
+        HANG_TEST(the_only_encoder_is_made_anew_when_it_fails_after_a_while),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
