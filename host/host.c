@@ -336,7 +336,16 @@ static void stop_servers(struct host *self)
 
 static bool admit_to_page(void *ctx, const struct address *peer)
 {
-    return web_admits(((struct host *)ctx)->config->web_allow, peer);
+    struct host *self = ctx;
+    char text[ADDRESS_TEXT_MAX];
+    unsigned swallowed;
+    if (web_admits(self->config->web_allow, peer))
+        return true;
+    if (log_limit_pass(&self->page_log, 1, clock_now_ns(), &swallowed)) {
+        address_text(peer, text);
+        log_info("page: %s is refused by web_allow (%u before it not shown)", text, swallowed);
+    }
+    return false;
 }
 
 /* The server gives one ctx to `admit` and `handle`. */
@@ -457,22 +466,43 @@ static void stop_stages(struct host *self)
         stages[--self->stages_running].stop(self);
 }
 
-/* For the person who started it; not part of the log. */
+/* Where clients find us, the likeliest first; at least one. */
+static size_t own_addresses(const struct host *self, struct address ret_addresses[INTERFACES_MAX])
+{
+    bool everywhere = strcmp(self->config->bind, "0.0.0.0") == 0;
+    size_t count = everywhere ? interfaces_addresses(ret_addresses) : 0;
+    if (!count)
+        address_parse(everywhere ? "127.0.0.1" : self->config->bind, 0, &ret_addresses[0]);
+    return count ? count : 1;
+}
+
+void host_own_address(const struct host *self, char ret_text[ADDRESS_TEXT_MAX])
+{
+    struct address addresses[INTERFACES_MAX];
+    own_addresses(self, addresses);
+    address_text(&addresses[0], ret_text);
+}
+
+/* For the person who started it; not part of the log, and in one piece between its lines. */
 static void print_welcome(const struct host *self)
 {
     struct address addresses[INTERFACES_MAX];
-    char address[ADDRESS_TEXT_MAX] = "127.0.0.1";
-    struct address bound = bind_address(self, 0), any;
-    if (!(address_parse("0.0.0.0", 0, &any) && address_same_ip(&bound, &any)))
-        address_text(&bound, address);
-    else if (interfaces_addresses(addresses))
-        address_text(&addresses[0], address);
+    char address[ADDRESS_TEXT_MAX], page[ADDRESS_TEXT_MAX];
+    size_t count = own_addresses(self, addresses), open = 0;
+    address_text(&addresses[0], address);
+    while (open < count && !web_admits(self->config->web_allow, &addresses[open]))
+        open++;
+    bool none = open == count && strcmp(self->config->bind, "0.0.0.0") == 0;
+    address_text(&addresses[open < count ? open : 0], page);
+    setvbuf(stdout, NULL, _IOFBF, BUFSIZ);
     const char *code = state_setup_code(self->state);
     int port = self->config->port;
     printf(
         "Earthshine is ready.\n  Page:        https://%s:%d   (the browser warns once: the certificate is the host's "
         "own)\n",
-        address, port + PORT_WEB);
+        none ? "127.0.0.1" : page, port + PORT_WEB);
+    if (none)
+        printf("               It opens on this machine only; web_allow says who else may.\n");
     if (code)
         printf("  Setup code:  %s\n", code);
     printf("  Next:        %s; add %s%s in Moonlight; type the PIN it shows into the page.\n",

@@ -156,9 +156,12 @@ static json_t *make_status(void *ctx)
         display_json(self), "encoders", list_encoders(self), "sessions", sessions_json(self), "discovery",
         self->discovery ? "announced by mDNS as soon as Avahi runs" : "not announced", "counters", make_counters(self),
         "pairing_closed", pairing_is_closed(gamestream_pairing(self->gamestream)));
-    json_t *more = json_pack("{so so so ss}", "desktop", self->desktop ? desktop_to_json(self->desktop) : json_null(),
-                             "apps", apps_to_json(self->apps), "stages", watchdog_to_json(self->watchdog), "inhibit",
-                             service_awake_text(self->service));
+    char address[ADDRESS_TEXT_MAX];
+    host_own_address(self, address);
+    json_t *more =
+        json_pack("{ss so so so ss}", "address", address, "desktop",
+                  self->desktop ? desktop_to_json(self->desktop) : json_null(), "apps", apps_to_json(self->apps),
+                  "stages", watchdog_to_json(self->watchdog), "inhibit", service_awake_text(self->service));
     json_object_update(status, more);
     json_decref(more);
     return status;

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "base/log.h"
 #include "capture/display.h"
 #include "encode/encoder.h"
 #include "host/apps.h"
@@ -61,6 +62,7 @@ struct host {
     struct tls_context *tls, *web_tls;
     struct http_server *http, *https, *web_server;
     struct web *web;
+    struct log_limit page_log;
     struct web_backend backend;
     struct commands commands;
     struct local_socket *local_socket;
@@ -83,6 +85,8 @@ const char *host_program_user(void *ctx);
 void host_capture_hung(void *ctx, int64_t age_ns);
 void host_say_alive(void *ctx);
 void host_look_after_desktop(void *ctx);
+
+void host_own_address(const struct host *self, char ret_text[ADDRESS_TEXT_MAX]); /* to be typed into a client */
 
 /* What the page and the command line may ask for. */
 void host_fill_backend(struct host *self);

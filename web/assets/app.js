@@ -379,13 +379,15 @@ function renderHost(status) {
   $("hero").classList.toggle("trouble", !best || (display.capturing === false && !display.width && Boolean(display.sentence)));
   put($("hero-mode"), size);
   put($("hero-encoder"), best ? best.name + (best.hardware ? " (GPU)" : "") : "none");
-  put($("hero-address"), location.hostname + (status.base_port && status.base_port !== 47989 ? ":" + status.base_port : ""));
+  // Opened on the host itself, or through a tunnel: that name means nothing to a client.
+  const address = /^(localhost|127\.|\[::1)/.test(location.hostname) && status.address || location.hostname;
+  put($("hero-address"), address + (status.base_port && status.base_port !== 47989 ? ":" + status.base_port : ""));
   $("pairing-closed").hidden = !status.pairing_closed;
   put($("empty-host"), status.host || "this host");
   put($("empty-address"), $("hero-address").textContent);
   facts($("about"), [
     ["Name", status.host],
-    ["Address", location.hostname],
+    ["Address", address],
     ["Ports", status.base_port ? "base " + status.base_port + ", this page " + (location.port || 443) : ""],
     ["Discovery", status.discovery],
     ["Health", healthFact(status.stages)],
