@@ -52,6 +52,16 @@ struct x11_source {
     int64_t probe_sent_ns, next_probe_ns, busy_until_ns;
 };
 
+/*
+ * Whether what was received of a reply goes as far as `end`. xcb takes the server's word for how much a list in it
+ * holds, and a server may be anybody's: ask before reading a list, for the last one that is read.
+ */
+static inline bool x11_reply_reaches(const void *reply, const void *end)
+{
+    const xcb_generic_reply_t *head = reply;
+    return (const char *)end - (const char *)reply <= 32 + 4 * (ptrdiff_t)head->length;
+}
+
 /* Replies: waits for one until `until_ns` while handling events. */
 enum x11_reply { X11_REPLY_OK, X11_REPLY_ERROR /* an X error, or no such thing */, X11_REPLY_DEAD /* see sentence */ };
 enum x11_reply x11_wait(struct x11_source *self, unsigned sequence, int64_t until_ns, void **ret_reply);
@@ -65,6 +75,7 @@ xcb_connection_t *x11_connect_open(struct x11_connect *self, char *ret_sentence,
 struct source *x11_create(xcb_connection_t *connection, const char *display, const char *output, char *ret_sentence,
                           size_t sentence_size);
 bool x11_setup(struct x11_source *self);
+bool x11_output_info_is_whole(const xcb_randr_get_output_info_reply_t *info); /* its lists may be read */
 /* Sets `area` and the place's name from output or root window. False: sentence set. */
 bool x11_choose_area(struct x11_source *self, int64_t until_ns);
 

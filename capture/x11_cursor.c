@@ -53,7 +53,8 @@ static bool take_shape(struct x11_source *self, unsigned sequence, int64_t until
         self->hot_x = self->hot_y = 0;
     }
     if (result == X11_REPLY_OK && reply->width > 0 && reply->height > 0 &&
-        (int64_t)reply->width * reply->height <= xcb_xfixes_get_cursor_image_cursor_image_length(reply)) {
+        x11_reply_reaches(reply,
+                          xcb_xfixes_get_cursor_image_cursor_image(reply) + (size_t)reply->width * reply->height)) {
         self->cursor.visible = cursor_set_shape(&self->cursor, reply->width, reply->height,
                                                 xcb_xfixes_get_cursor_image_cursor_image(reply));
         self->hot_x = reply->xhot;

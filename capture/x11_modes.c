@@ -70,6 +70,7 @@ static enum x11_reply read_limits(struct x11_keeper *self, xcb_randr_output_t ou
     xcb_randr_get_output_property_reply_t *property = answer;
     int size = xcb_randr_get_output_property_data_length(property);
     if (property->format == 8 && size > 0 &&
+        x11_reply_reaches(property, xcb_randr_get_output_property_data(property) + size) &&
         !mode_limits_from_edid(xcb_randr_get_output_property_data(property), (size_t)size, &facts->limits))
         mode_limits_from_modes(facts->modes, facts->mode_count, &facts->limits);
     free(answer);

@@ -23,6 +23,9 @@ static enum x11_reply read_screen(struct x11_keeper *self, struct x11_outputs *o
     if (result != X11_REPLY_OK)
         return result;
     outputs->resources = answer;
+    if (!x11_reply_reaches(answer, xcb_randr_get_screen_resources_current_names(answer) +
+                                       xcb_randr_get_screen_resources_current_names_length(answer)))
+        return X11_REPLY_ERROR;
     result = x11_keeper_wait(self, geometry, X11_KEEPER_LIMIT_NS, &answer);
     if (result != X11_REPLY_OK)
         return result;
@@ -89,6 +92,10 @@ static enum x11_reply read_outputs(struct x11_keeper *self, struct x11_outputs *
         if (x11_keeper_wait(self, asked[i], X11_KEEPER_LIMIT_NS, &answer) == X11_REPLY_DEAD)
             return X11_REPLY_DEAD;
         outputs->infos[i] = answer; /* NULL: it has just gone */
+        if (answer && !x11_output_info_is_whole(answer)) {
+            free(answer);
+            outputs->infos[i] = NULL;
+        }
     }
     return X11_REPLY_OK;
 }
@@ -101,7 +108,8 @@ static bool take_place(struct x11_outputs *outputs, xcb_randr_crtc_t crtc, xcb_r
     int count = xcb_randr_get_crtc_info_outputs_length(info);
     if (!line || count < 1)
         return true;
-    if (layout->count == MODE_LAYOUT_PLACES || count > MODE_LAYOUT_OUTPUTS)
+    if (layout->count == MODE_LAYOUT_PLACES || count > MODE_LAYOUT_OUTPUTS ||
+        !x11_reply_reaches(info, xcb_randr_get_crtc_info_outputs(info) + count))
         return false;
     struct mode_place *place = &layout->places[layout->count++];
     *place = (struct mode_place){

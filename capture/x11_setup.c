@@ -98,6 +98,12 @@ static void setup_modes(struct x11_source *self)
                                XCB_RANDR_NOTIFY_MASK_OUTPUT_CHANGE);
 }
 
+bool x11_output_info_is_whole(const xcb_randr_get_output_info_reply_t *info)
+{
+    return x11_reply_reaches(info, info + 1) &&
+           x11_reply_reaches(info, xcb_randr_get_output_info_name(info) + xcb_randr_get_output_info_name_length(info));
+}
+
 /* Its root window is black: the windows are on the Wayland compositor's screen. It names its outputs itself. */
 static bool is_xwayland(struct x11_source *self)
 {
@@ -108,11 +114,12 @@ static bool is_xwayland(struct x11_source *self)
             self->connection, xcb_randr_get_screen_resources_current(self->connection, self->root), NULL);
     if (!resources)
         return false;
-    if (xcb_randr_get_screen_resources_current_outputs_length(resources) > 0) {
+    if (xcb_randr_get_screen_resources_current_outputs_length(resources) > 0 &&
+        x11_reply_reaches(resources, xcb_randr_get_screen_resources_current_outputs(resources) + 1)) {
         xcb_randr_output_t output = xcb_randr_get_screen_resources_current_outputs(resources)[0];
         xcb_randr_get_output_info_reply_t *info = xcb_randr_get_output_info_reply(
             self->connection, xcb_randr_get_output_info(self->connection, output, XCB_CURRENT_TIME), NULL);
-        found = info && xcb_randr_get_output_info_name_length(info) >= 8 &&
+        found = info && x11_output_info_is_whole(info) && xcb_randr_get_output_info_name_length(info) >= 8 &&
                 memcmp(xcb_randr_get_output_info_name(info), "XWAYLAND", 8) == 0;
         free(info);
     }
@@ -166,6 +173,10 @@ static enum x11_reply look_at_output(struct x11_source *self, xcb_randr_output_t
     if (result != X11_REPLY_OK)
         return result;
     xcb_randr_get_output_info_reply_t *info = answer;
+    if (!x11_output_info_is_whole(info)) {
+        free(answer);
+        return X11_REPLY_ERROR;
+    }
     char name[64];
     int length = xcb_randr_get_output_info_name_length(info);
     snprintf(name, sizeof(name), "%.*s", length, (const char *)xcb_randr_get_output_info_name(info));
@@ -230,6 +241,8 @@ static enum x11_reply find_output(struct x11_source *self, const char *wish, int
     const xcb_randr_output_t *outputs = xcb_randr_get_screen_resources_current_outputs(resources);
     int count = xcb_randr_get_screen_resources_current_outputs_length(resources);
     result = X11_REPLY_ERROR;
+    if (!x11_reply_reaches(resources, outputs + count))
+        count = 0;
     for (int i = 0; i < count && result == X11_REPLY_ERROR; i++)
         result = look_at_output(self, outputs[i], wish, until_ns, ret_area, ret_name, name_size);
     free(answer);

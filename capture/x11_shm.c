@@ -2,6 +2,7 @@
 /*
  * The image that the server writes into: a memfd passed over the socket (SHM 1.2: works between containers, leaves
  * nothing behind), else a System V segment. Whether the server took it is told by the first picture read into it.
+ * The memfd is sealed: a server that made it shorter would end us by SIGBUS.
  */
 #include "capture/x11.h"
 
@@ -17,11 +18,11 @@
 
 static bool attach_memfd(struct x11_source *self, size_t size_bytes)
 {
-    int fd = memfd_create("earthshine-picture", MFD_CLOEXEC);
+    int fd = memfd_create("earthshine-picture", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return false;
     void *memory = MAP_FAILED;
-    if (ftruncate(fd, (off_t)size_bytes) == 0)
+    if (ftruncate(fd, (off_t)size_bytes) == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
         memory = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (memory == MAP_FAILED) {
         close(fd);

@@ -426,6 +426,30 @@ static void a_server_that_stops_in_the_middle_of_a_reply_is_left_by_an_abort(voi
     xvfb_rig_stop(&rig);
 }
 
+static void a_server_can_neither_shorten_our_memory_nor_have_us_read_beyond_its_words(void **state)
+{
+    (void)state;
+    struct xvfb_rig rig;
+    struct x_proxy proxy;
+    xvfb_rig_start(&rig, -1, 1280, 720);
+    xvfb_rig_set_cursor(&rig, 0xffff, 0, 0);
+    x_proxy_start(&proxy, rig.number);
+    proxy.spiteful = true;
+    struct display *display = make_display(proxy.name);
+    struct watcher watcher = watch(display, 1280, 720, 60, FRAME_NV12);
+    int64_t limit_ns = clock_now_ns() + WAIT_MS * CLOCK_MS_NS;
+    while (!proxy.lied)
+        wait_until(clock_now_ns() < limit_ns);
+    proxy.spiteful = false;
+    xvfb_rig_set_cursor(&rig, 0, 0xffff, 0);
+    wait_for_screen(&rig, &watcher);
+    assert_false(proxy.shortened);
+    unwatch(&watcher);
+    display_destroy(display);
+    x_proxy_end(&proxy);
+    xvfb_rig_stop(&rig);
+}
+
 static void an_abort_also_ends_an_attempt_to_open(void **state)
 {
     (void)state;
@@ -647,6 +671,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_stopped_server_gives_the_status_picture_until_it_goes_on),
         cmocka_unit_test(a_server_stopped_from_the_start_holds_nobody_up),
         cmocka_unit_test(a_server_that_stops_in_the_middle_of_a_reply_is_left_by_an_abort),
+        cmocka_unit_test(a_server_can_neither_shorten_our_memory_nor_have_us_read_beyond_its_words),
         cmocka_unit_test(an_abort_also_ends_an_attempt_to_open),
         cmocka_unit_test(pointing_elsewhere_leaves_a_desktop_or_an_attempt_behind),
         cmocka_unit_test(without_a_display_the_status_picture_says_why),

@@ -111,8 +111,28 @@ static size_t rest_of(const struct x_proxy_link *link)
     return link->head[0] == 1 || link->head[0] == 35 ? length * 4u : 0;
 }
 
+/* A cursor's picture, told by its length being width by height, is said to be as large as can be. */
+static void lie(struct x_proxy *self, uint8_t *head)
+{
+    uint16_t size[2];
+    uint32_t length;
+    memcpy(&length, head + 4, sizeof(length));
+    memcpy(size, head + 12, sizeof(size));
+    if (head[0] != 1 || !length || length != (uint32_t)size[0] * size[1])
+        return;
+    memset(head + 12, 0xff, sizeof(size));
+    self->lied = true;
+}
+
+static void shorten(struct x_proxy *self, const struct load *load)
+{
+    for (int i = 0; i < load->fd_count; i++)
+        if (ftruncate(load->fds[i], 0) == 0)
+            self->shortened = true;
+}
+
 /* Follows the server's messages; how much of the load is handed on before the stop, all if there is none. */
-static size_t look_for_stop(struct x_proxy *self, struct x_proxy_link *link, const struct load *load)
+static size_t look_for_stop(struct x_proxy *self, struct x_proxy_link *link, struct load *load)
 {
     for (size_t at = 0; at < load->size;) {
         size_t wanted = link->greeted ? 32 : 8, left = load->size - at;
@@ -129,6 +149,8 @@ static size_t look_for_stop(struct x_proxy *self, struct x_proxy_link *link, con
         if (link->head_size < wanted)
             break;
         link->skip = rest_of(link);
+        if (self->spiteful && link->greeted && step == wanted)
+            lie(self, load->bytes + at - wanted);
         link->head_size = 0;
         link->greeted = true;
         if (self->armed && link->skip > LONG_BYTES) {
@@ -176,8 +198,12 @@ static void hand_on(struct x_proxy *self, int i, bool from_client, bool from_ser
     bool good = true;
     if (link->held.size)
         good = give(link->client, &link->held, link->held.size);
-    if (good && from_client)
-        good = take(link->client, &load) && give(link->server, &load, load.size);
+    if (good && from_client) {
+        good = take(link->client, &load);
+        if (self->spiteful)
+            shorten(self, &load);
+        good = good && give(link->server, &load, load.size);
+    }
     if (good && from_server) {
         good = take(link->server, &link->held);
         good = good && give(link->client, &link->held, look_for_stop(self, link, &link->held));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * x_proxy: an X display that hands everything on to another one, descriptors included, until it stops in the middle of
- * a long reply: what a server does that is killed halfway by its driver. Runs on a thread.
+ * a long reply: what a server does that is killed halfway by its driver. And it can be spiteful, as a server of another
+ * user may be. Runs on a thread.
  */
 #pragma once
 
@@ -19,6 +20,8 @@ struct x_proxy {
     int listener, wake[2];
     pthread_t thread;
     atomic_bool ending, armed, stopped;
+    atomic_bool spiteful; /* the test sets it: cursors are told larger than they come, and memory is made shorter */
+    atomic_bool lied, shortened;
     struct x_proxy_link *links[X_PROXY_LINKS]; /* proxy's thread */
 };
 
