@@ -153,7 +153,8 @@ static void adopt_source(struct display *self, struct source *source)
     set_sentence(self, "");
     publish_source(self);
     self->was_capturing = true;
-    keeper_attach(self->keeper, source->display, source->xauthority, self->output, self->place.is_ours);
+    keeper_attach(self->keeper, source->display, source->xauthority, source->cookie_owner, self->output,
+                  self->place.is_ours);
     log_info("display: capturing %s, %dx%d", source->place, source->width, source->height);
 }
 

@@ -70,8 +70,11 @@ static bool is_desktop(const struct finder_session *session)
     return kind && !session->is_closing;
 }
 
+/* A server runs as its session's user or as root; another's would be given cookies that are not for it. */
 static bool belongs(int how, const struct finder_session *session, const struct finder_server *server)
 {
+    if (server->known && server->uid != session->uid && server->uid != 0)
+        return false;
     bool x11 = is(session->type, "x11"), wayland = is(session->type, "wayland");
     switch (how) {
     case 0:

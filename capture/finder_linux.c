@@ -294,11 +294,9 @@ static void collect_cookies(const struct finder_facts *facts, struct finder_cand
     const struct finder_session *session = origin->session < 0 ? NULL : &facts->sessions[origin->session];
     struct owners owners = {.uids = {server->uid, session ? session->uid : server->uid}, .count = 2};
     /* Our own cookies are not for a server that another user has started. */
-    bool trusted = !origin->is_foreign && (!server->known || server->uid == facts->uid || server->uid == 0);
-    if (!server->known && !session)
-        owners = (struct owners){.uids = {facts->uid}, .count = 1};
-    else if (!server->known)
-        owners.uids[0] = session->uid;
+    bool trusted = !origin->is_foreign && (server->uid == facts->uid || server->uid == 0);
+    if (!server->known)
+        return; /* nor are any, as long as it is not known whose it is */
     /* Who sets both $DISPLAY and $XAUTHORITY means them. */
     const char *named = getenv("XAUTHORITY");
     if (origin->by_environment && (trusted || (named && eaccess(named, R_OK) == 0)))
@@ -306,7 +304,7 @@ static void collect_cookies(const struct finder_facts *facts, struct finder_cand
     add_cookie(candidate, server->authority, &owners);
     if (session)
         add_cookies_of(candidate, session->uid);
-    if (server->known && (!session || server->uid != session->uid))
+    if (!session || server->uid != session->uid)
         add_cookies_of(candidate, server->uid);
     if (!origin->by_environment && trusted)
         add_usual_place(candidate);

@@ -39,6 +39,7 @@ struct request {
     bool attached, stopping;
     unsigned attach_number; /* counts attaching and detaching */
     char display[64], xauthority[DISPLAY_PATH_MAX], output[64];
+    int64_t owner; /* of the file with the cookie */
     bool is_ours;
     struct display_wish wish;
     int notes_unanswered; /* also those that forget: the answers say not which they are about */
@@ -139,11 +140,11 @@ static void drop_backend(struct keeper *self)
 
 /* Also while it opens, its end can be forced. */
 static struct keeper_backend *open_backend(struct keeper *self, const char *display, const char *xauthority,
-                                           const char *output)
+                                           int64_t owner, const char *output)
 {
     char sentence[KEEPER_SENTENCE_SIZE] = "";
     struct keeper_backend *backend =
-        backends[0] ? backends[0]->begin(display, xauthority, output, sentence, sizeof(sentence)) : NULL;
+        backends[0] ? backends[0]->begin(display, xauthority, owner, output, sentence, sizeof(sentence)) : NULL;
     bool opened = false;
     if (backend) {
         mutex_lock(&self->lock);
@@ -213,7 +214,8 @@ static bool settle(struct keeper *self)
 /* Something is owed to another display than the one that is attached now. */
 static void settle_elsewhere(struct keeper *self)
 {
-    struct keeper_backend *backend = open_backend(self, self->debt.display, self->debt.xauthority, "auto");
+    struct keeper_backend *backend =
+        open_backend(self, self->debt.display, self->debt.xauthority, self->debt.owner, "auto");
     bool settled =
         backend && strcmp(backend->ops->identity(backend), self->debt.identity) == 0 && settle_with(self, backend);
     if (backend) {
@@ -255,7 +257,8 @@ static void seek_backend(struct keeper *self, int64_t now_ns)
     self->retry_ns = now_ns + RETRY_NS;
     if (self->debt.owed[0] && strcmp(self->debt.display, self->now.display) != 0)
         settle_elsewhere(self);
-    struct keeper_backend *backend = open_backend(self, self->now.display, self->now.xauthority, self->now.output);
+    struct keeper_backend *backend =
+        open_backend(self, self->now.display, self->now.xauthority, self->now.owner, self->now.output);
     if (!backend)
         return;
     const char *identity = backend->ops->identity(backend);
@@ -281,13 +284,14 @@ static void refuse(struct keeper *self, const char *sentence)
         set_state(self, DISPLAY_MODE_REFUSED, sentence);
 }
 
-/* Makes the plan's debt the one that is owed. */
-static void owe_plan(struct keeper *self)
+static struct keeper_debt debt_of_plan(const struct keeper *self)
 {
-    text_copy(self->debt.display, sizeof(self->debt.display), self->now.display);
-    text_copy(self->debt.xauthority, sizeof(self->debt.xauthority), self->now.xauthority);
-    text_copy(self->debt.identity, sizeof(self->debt.identity), self->identity);
-    text_copy(self->debt.owed, sizeof(self->debt.owed), self->plan.owed);
+    struct keeper_debt debt = {.owner = self->now.owner};
+    text_copy(debt.display, sizeof(debt.display), self->now.display);
+    text_copy(debt.xauthority, sizeof(debt.xauthority), self->now.xauthority);
+    text_copy(debt.identity, sizeof(debt.identity), self->identity);
+    text_copy(debt.owed, sizeof(debt.owed), self->plan.owed);
+    return debt;
 }
 
 static void switch_mode(struct keeper *self)
@@ -300,7 +304,7 @@ static void switch_mode(struct keeper *self)
         self->is_seen_to = false;
         return;
     }
-    owe_plan(self);
+    self->debt = debt_of_plan(self);
     self->is_foreign = false;
     if (answer == KEEPER_DONE) {
         mutex_lock(&self->lock);
@@ -322,11 +326,7 @@ static void switch_mode(struct keeper *self)
 static void ask_for_note(struct keeper *self)
 {
     char note[DISPLAY_NOTE_MAX];
-    struct keeper_debt debt = {0};
-    text_copy(debt.display, sizeof(debt.display), self->now.display);
-    text_copy(debt.xauthority, sizeof(debt.xauthority), self->now.xauthority);
-    text_copy(debt.identity, sizeof(debt.identity), self->identity);
-    text_copy(debt.owed, sizeof(debt.owed), self->plan.owed);
+    struct keeper_debt debt = debt_of_plan(self);
     if (!self->config.note || !keeper_debt_write(&debt, note, sizeof(note))) {
         refuse(self, "The mode is left alone, because how it was cannot be noted. The picture is scaled instead.");
         return;
@@ -636,12 +636,14 @@ void keeper_destroy(struct keeper *self)
     free(self);
 }
 
-void keeper_attach(struct keeper *self, const char *display, const char *xauthority, const char *output, bool is_ours)
+void keeper_attach(struct keeper *self, const char *display, const char *xauthority, int64_t owner, const char *output,
+                   bool is_ours)
 {
     mutex_lock(&self->lock);
     struct request *request = &self->request;
     request->attached = true;
     request->attach_number++;
+    request->owner = owner;
     request->is_ours = is_ours;
     text_copy(request->display, sizeof(request->display), display);
     text_copy(request->xauthority, sizeof(request->xauthority), xauthority);

@@ -27,9 +27,10 @@ struct keeper *keeper_create(const struct keeper_config *config); /* starts the 
 /* Puts mode, pointer and screen saver back if the display answers within 2 s. NULL is fine. */
 void keeper_destroy(struct keeper *self);
 
-/* Capture thread: this display is captured now, and which output was wished ("auto", a name, "all"). `is_ours`: it ends
- * with us, so no note is needed. */
-void keeper_attach(struct keeper *self, const char *display, const char *xauthority, const char *output, bool is_ours);
+/* Capture thread: this display is captured now, and which output was wished ("auto", a name, "all"). `owner`: whose the
+ * file with the cookie must be, -1: whoever's. `is_ours`: it ends with us, so no note is needed. */
+void keeper_attach(struct keeper *self, const char *display, const char *xauthority, int64_t owner, const char *output,
+                   bool is_ours);
 void keeper_detach(struct keeper *self);
 /* Capture thread: a picture of the desktop was shown, of this size. Cheap: no lock held by slow work. */
 void keeper_saw_picture(struct keeper *self, int width, int height);

@@ -31,9 +31,9 @@ struct keeper_backend;
 struct keeper_backend_ops {
     const char *name;
 
-    /* As x11_connect_begin(), capture/source.h. `output`: see display_config. */
-    struct keeper_backend *(*begin)(const char *display, const char *xauthority, const char *output, char *ret_sentence,
-                                    size_t sentence_size);
+    /* As x11_connect_begin() and x11_connect_require_owner(), capture/source.h. `output`: see display_config. */
+    struct keeper_backend *(*begin)(const char *display, const char *xauthority, int64_t owner, const char *output,
+                                    char *ret_sentence, size_t sentence_size);
     bool (*finish)(struct keeper_backend *self, char *ret_sentence, size_t sentence_size);
     void (*abort)(struct keeper_backend *self); /* any thread, while it exists: what hangs in it fails now */
     void (*close)(struct keeper_backend *self);

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,8 +13,8 @@ bool keeper_debt_write(const struct keeper_debt *self, char *ret_note, size_t si
 {
     if (strchr(self->display, '\n') || strchr(self->xauthority, '\n') || strchr(self->identity, '\n'))
         return false;
-    int length = snprintf(ret_note, size, HEAD "display %s\nxauthority %s\nserver %s\n%s", self->display,
-                          self->xauthority, self->identity, self->owed);
+    int length = snprintf(ret_note, size, HEAD "display %s\nxauthority %s\nowner %" PRId64 "\nserver %s\n%s",
+                          self->display, self->xauthority, self->owner, self->identity, self->owed);
     return length >= 0 && (size_t)length < size;
 }
 
@@ -33,13 +34,16 @@ static const char *read_line(const char *text, const char *key, char *ret_value,
 bool keeper_debt_read(const char *note, struct keeper_debt *ret_debt)
 {
     struct keeper_debt debt = {0};
+    char owner[16];
     if (strncmp(note, HEAD, strlen(HEAD)) != 0)
         return false;
     const char *text = note + strlen(HEAD);
     text = read_line(text, "display ", debt.display, sizeof(debt.display));
     text = read_line(text, "xauthority ", debt.xauthority, sizeof(debt.xauthority));
+    text = read_line(text, "owner ", owner, sizeof(owner));
     text = read_line(text, "server ", debt.identity, sizeof(debt.identity));
-    if (!text || !*text || !text_copy(debt.owed, sizeof(debt.owed), text))
+    if (!text || !*text || !text_parse_i64(owner, strlen(owner), -1, UINT32_MAX, &debt.owner) ||
+        !text_copy(debt.owed, sizeof(debt.owed), text))
         return false;
     *ret_debt = debt;
     return true;

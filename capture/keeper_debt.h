@@ -7,6 +7,7 @@
 
 struct keeper_debt {
     char display[64], xauthority[DISPLAY_PATH_MAX];
+    int64_t owner;                       /* of the file with the cookie; -1: whoever */
     char identity[KEEPER_IDENTITY_SIZE]; /* of the server it is owed to; its first word is the boot */
     char owed[KEEPER_OWED_MAX];          /* keeper_plan.owed; "": nothing */
 };

@@ -21,8 +21,8 @@ static struct x11_connect *begin(const char *display, const char *xauthority, in
                                  size_t sentence_size)
 {
     struct x11_connect *connect = x11_connect_begin(display, xauthority, ret_sentence, sentence_size);
-    if (connect && owner >= 0)
-        x11_connect_require_owner(connect, (unsigned)owner);
+    if (connect)
+        x11_connect_require_owner(connect, owner);
     return connect;
 }
 static struct source *finish(struct x11_connect *connect, const char *output, char *ret_sentence, size_t sentence_size)

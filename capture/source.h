@@ -49,6 +49,7 @@ struct source {
     char sentence[160];   /* why it failed, for people */
     char display[32];     /* ":0"; "": not a display */
     char xauthority[256]; /* file with its cookie; "": the usual place */
+    int64_t cookie_owner; /* see x11_connect_require_owner(); -1: whoever */
 };
 
 /*
@@ -61,13 +62,15 @@ void source_status_set_sentence(struct source *self, const char *sentence);
 /*
  * Opening an X display, in two steps because a stopped server answers nothing: `begin` connects the socket without
  * waiting (NULL: refused, `ret_sentence` says why; `xauthority`: file with the cookie, "": the usual place), `finish`
- * does the rest and may wait for ever, until `cancel` is called from another thread. NULL: failed, with the sentence.
+ * does the rest. It gives the server some seconds to greet, but if that stops later it may wait for ever, until
+ * `cancel` is called from another thread. NULL: failed, with the sentence.
  */
 struct x11_connect;
 struct x11_connect *x11_connect_begin(const char *display, const char *xauthority, char *ret_sentence,
                                       size_t sentence_size);
-/* Before finish: that file is only read if it is this user's then. */
-void x11_connect_require_owner(struct x11_connect *self, unsigned uid);
+/* Before finish: that file is only read if it is this user's then; -1: whoever's it is. Its folder may be another
+ * user's, who could lead us to a third one's cookies. */
+void x11_connect_require_owner(struct x11_connect *self, int64_t uid);
 struct source *x11_connect_finish(struct x11_connect *self, const char *output, char *ret_sentence,
                                   size_t sentence_size);
 /* After finish: it failed because the server lets nobody in with this cookie, or without one. */

@@ -10,6 +10,7 @@
 #include "capture/x11.h"
 #include "capture/x11_socket.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
 
@@ -23,6 +24,9 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define GREETING_LIMIT_NS (6 * CLOCK_SECOND_NS) /* for callers that do not cancel before */
+enum { COOKIES_MAX_BYTES = 1024 * 1024 /* a file without an end, as another user may make one, is not read */ };
 
 struct x11_connect {
     char display[32], xauthority[256]; /* xauthority "": the usual place */
@@ -94,7 +98,7 @@ struct x11_connect *x11_connect_begin(const char *display, const char *xauthorit
     return open_sockets(self, ret_sentence, sentence_size) ? self : fail(self);
 }
 
-void x11_connect_require_owner(struct x11_connect *self, unsigned uid)
+void x11_connect_require_owner(struct x11_connect *self, int64_t uid)
 {
     self->owner = uid;
 }
@@ -107,7 +111,8 @@ static FILE *open_cookies(const char *path, int64_t owner)
     int place = open(path, O_PATH | O_CLOEXEC);
     if (place < 0)
         return NULL;
-    bool good = fstat(place, &file) == 0 && S_ISREG(file.st_mode) && (owner < 0 || file.st_uid == (uid_t)owner);
+    bool good = fstat(place, &file) == 0 && S_ISREG(file.st_mode) && file.st_size <= COOKIES_MAX_BYTES &&
+                (owner < 0 || file.st_uid == (uid_t)owner);
     snprintf(link, sizeof(link), "/proc/self/fd/%d", place);
     FILE *opened = good ? fopen(link, "re") : NULL;
     close(place);
@@ -163,18 +168,21 @@ static Xauth *find_cookie(const struct x11_connect *self)
     return first;
 }
 
-/* Waits for as long as it takes, or until cancelled. False: the connection ended. */
-static bool receive(int fd, void *ret_bytes, size_t size)
+/* False: the connection ended, perhaps because we were cancelled, or the time is over. */
+static bool receive(int fd, void *ret_bytes, size_t size, int64_t until_ns)
 {
     for (size_t have = 0; have < size;) {
         struct pollfd news = {.fd = fd, .events = POLLIN};
+        int64_t left_ns = until_ns - clock_now_ns();
         ssize_t got = recv(fd, (char *)ret_bytes + have, size - have, 0);
         if (got > 0)
             have += (size_t)got;
         else if (got == 0 || (errno != EAGAIN && errno != EINTR))
             return false;
+        else if (left_ns <= 0)
+            return false;
         else
-            poll(&news, 1, -1);
+            poll(&news, 1, (int)(left_ns / CLOCK_MS_NS) + 1);
     }
     return true;
 }
@@ -205,13 +213,15 @@ static bool is_admitted(struct x11_connect *self, const Xauth *cookie, char *ret
     uint8_t head[8];
     char reason[256] = "";
     const char *name = self->display;
-    if (!send_greeting(self->trial, cookie) || !receive(self->trial, head, sizeof(head))) {
-        snprintf(ret_sentence, sentence_size, "The X server %s ended the connection.", name);
+    int64_t until_ns = clock_now_ns() + GREETING_LIMIT_NS;
+    if (!send_greeting(self->trial, cookie) || !receive(self->trial, head, sizeof(head), until_ns)) {
+        snprintf(ret_sentence, sentence_size, "The X server %s %s.", name,
+                 clock_now_ns() < until_ns ? "ended the connection" : "does not answer");
         return false;
     }
     if (head[0] == 1)
         return true;
-    if (head[0] == 0 && !receive(self->trial, reason, head[1]))
+    if (head[0] == 0 && !receive(self->trial, reason, head[1], until_ns))
         reason[0] = 0;
     for (char *c = reason; *c; c++)
         *c = *c < ' ' || *c > '~' ? ' ' : *c;
@@ -231,6 +241,25 @@ static bool is_admitted(struct x11_connect *self, const Xauth *cookie, char *ret
     return false;
 }
 
+/* Whether the greeting holds the screen it tells of: xcb takes the server's word for it. */
+static bool is_whole(const xcb_setup_t *setup)
+{
+    const char *end = (const char *)setup + 8 + 4 * (size_t)setup->length;
+    if ((const char *)(setup + 1) > end)
+        return false;
+    xcb_screen_iterator_t screen = xcb_setup_roots_iterator(setup);
+    if (!screen.rem)
+        return true;
+    if ((const char *)(screen.data + 1) > end)
+        return false;
+    for (xcb_depth_iterator_t depth = xcb_screen_allowed_depths_iterator(screen.data); depth.rem;
+         xcb_depth_next(&depth))
+        if ((const char *)(depth.data + 1) > end ||
+            (const char *)(xcb_depth_visuals(depth.data) + xcb_depth_visuals_length(depth.data)) > end)
+            return false;
+    return true;
+}
+
 xcb_connection_t *x11_connect_open(struct x11_connect *self, char *ret_sentence, size_t sentence_size)
 {
     Xauth *cookie = find_cookie(self);
@@ -245,7 +274,7 @@ xcb_connection_t *x11_connect_open(struct x11_connect *self, char *ret_sentence,
     }
     if (cookie)
         XauDisposeAuth(cookie);
-    if (connection && xcb_connection_has_error(connection)) {
+    if (connection && (xcb_connection_has_error(connection) || !is_whole(xcb_get_setup(connection)))) {
         snprintf(ret_sentence, sentence_size, "The X server %s ended the connection.", self->display);
         xcb_disconnect(connection);
         return NULL;
@@ -263,6 +292,7 @@ struct source *x11_connect_finish(struct x11_connect *self, const char *output, 
     if (source) {
         text_copy(source->display, sizeof(source->display), self->display);
         text_copy(source->xauthority, sizeof(source->xauthority), self->xauthority);
+        source->cookie_owner = self->owner;
     }
     return source;
 }

@@ -129,8 +129,8 @@ static void x11_keeper_close(struct keeper_backend *base)
     free(self);
 }
 
-static struct keeper_backend *x11_keeper_begin(const char *display, const char *xauthority, const char *output,
-                                               char *ret_sentence, size_t sentence_size)
+static struct keeper_backend *x11_keeper_begin(const char *display, const char *xauthority, int64_t owner,
+                                               const char *output, char *ret_sentence, size_t sentence_size)
 {
     struct x11_keeper *self = calloc(1, sizeof(*self));
     if (!self)
@@ -139,8 +139,10 @@ static struct keeper_backend *x11_keeper_begin(const char *display, const char *
     text_copy(self->display, sizeof(self->display), display);
     text_copy(self->output, sizeof(self->output), output);
     self->connect = x11_connect_begin(display, xauthority, ret_sentence, sentence_size);
-    if (self->connect)
+    if (self->connect) {
+        x11_connect_require_owner(self->connect, owner);
         return &self->base;
+    }
     x11_keeper_close(&self->base);
     return NULL;
 }

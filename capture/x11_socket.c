@@ -24,13 +24,14 @@ int x11_socket_open(int number, int *ret_error)
 {
     char path[64];
     snprintf(path, sizeof(path), "/tmp/.X11-unix/X%d", number);
-    for (int abstract = 1; abstract >= 0; abstract--) {
+    /* The file first: nobody can replace it, but anybody can have the name of a server that does without the other. */
+    for (int abstract = 0; abstract <= 1; abstract++) {
         int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0) {
             *ret_error = errno;
             return -1;
         }
-        *ret_error = connect_to(fd, path, abstract == 1);
+        *ret_error = connect_to(fd, path, abstract);
         if (*ret_error == 0)
             return fd;
         close(fd);

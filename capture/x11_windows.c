@@ -6,12 +6,13 @@
  */
 #include "capture/x11_windows.h"
 
+#include "capture/x11_socket.h"
+
+#include <fcntl.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include <xcb/xcb.h>
 
@@ -26,26 +27,16 @@ struct x11_windows {
     xcb_window_t root;
 };
 
-static int open_socket(int number)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    snprintf(address.sun_path, sizeof(address.sun_path), "/tmp/.X11-unix/X%d", number);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
-        return fd;
-    close(fd);
-    return -1;
-}
-
 struct x11_windows *x11_windows_create(int number, const uint8_t *cookie, size_t cookie_size)
 {
+    int error;
     struct x11_windows *self = cookie_size <= COOKIE_MAX ? calloc(1, sizeof(*self)) : NULL;
     if (!self)
         return NULL;
     memcpy(self->cookie, cookie, cookie_size);
     self->cookie_size = cookie_size;
-    self->socket = open_socket(number);
-    self->shutdown = self->socket < 0 ? -1 : dup(self->socket);
+    self->socket = x11_socket_open(number, &error);
+    self->shutdown = self->socket < 0 ? -1 : fcntl(self->socket, F_DUPFD_CLOEXEC, 0);
     if (self->shutdown >= 0)
         return self;
     x11_windows_destroy(self);

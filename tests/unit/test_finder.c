@@ -79,7 +79,7 @@ static void the_order_is_front_environment_greeter_behind_and_sockets(void **sta
     add_server(&world, 8, BERT);
     add_server(&world, 7, ROOT);
     add_server(&world, 5, ROOT);
-    add_server(&world, 4, ANNA);
+    add_server(&world, 4, BERT);
     add_server(&world, 3, ANNA);
     add_server(&world, 2, ROOT);
     add_session(&world, "x11", GDM, 5);
@@ -113,6 +113,21 @@ static void a_session_is_matched_by_the_process_the_terminal_or_the_user(void **
     assert_candidate(&world, 0, ":1", true, "active session of anna");
     assert_candidate(&world, 1, ":0", true, "session of anna that");
     assert_candidate(&world, 2, ":2", true, "session of bert that");
+}
+
+/* Else the session's cookies would be tried on it. */
+static void a_session_is_not_at_a_server_of_another_user(void **state)
+{
+    (void)state;
+    struct world world = {.facts = {.uid = ROOT}};
+    add_server(&world, 0, BERT);
+    add_server(&world, 1, BERT)->vt = 2;
+    add_session(&world, "x11", ANNA, 0)->vt = 2;
+    judge(&world);
+    assert_int_equal(world.count, 3);
+    assert_candidate(&world, 0, ":0", true, "X server of bert");
+    assert_candidate(&world, 1, ":1", true, "X server of bert");
+    assert_candidate(&world, 2, "session c1", false, "not to be found");
 }
 
 static void one_user_with_two_servers_has_the_session_at_one_of_them(void **state)
@@ -337,6 +352,7 @@ int main(void)
         cmocka_unit_test(nothing_gives_nothing),
         cmocka_unit_test(the_order_is_front_environment_greeter_behind_and_sockets),
         cmocka_unit_test(a_session_is_matched_by_the_process_the_terminal_or_the_user),
+        cmocka_unit_test(a_session_is_not_at_a_server_of_another_user),
         cmocka_unit_test(one_user_with_two_servers_has_the_session_at_one_of_them),
         cmocka_unit_test(wayland_is_refused_with_advice),
         cmocka_unit_test(sessions_that_end_or_have_no_screen_do_not_count),

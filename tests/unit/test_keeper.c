@@ -131,7 +131,7 @@ static void leave_switched(struct xorg_rig *rig, char *ret_note)
 {
     struct store store = {0};
     struct keeper *keeper = make_keeper(&store, NULL, 0);
-    keeper_attach(keeper, rig->name, "", "auto", false);
+    keeper_attach(keeper, rig->name, "", -1, "auto", false);
     wish(keeper, 2560, 1440, 60);
     await_applied(keeper, 2560, 1440);
     kill(rig->pid, SIGSTOP);
@@ -178,7 +178,7 @@ static void a_wished_mode_is_switched_to_and_put_back(void **state)
     struct store store = {0};
     int mm = screen_mm(&f->rig);
     struct keeper *keeper = make_keeper(&store, NULL, 0);
-    keeper_attach(keeper, f->rig.name, "", "auto", false);
+    keeper_attach(keeper, f->rig.name, "", -1, "auto", false);
     wish(keeper, 2560, 1440, 60);
     struct display_mode_status status = await_applied(keeper, 2560, 1440);
     assert_int_equal(status.switches, 1);
@@ -203,7 +203,7 @@ static void any_size_is_switched_to_exactly(void **state)
     struct fixture *f = *state;
     struct store store = {0};
     struct keeper *keeper = make_keeper(&store, NULL, 0);
-    keeper_attach(keeper, f->rig.name, "", "auto", false);
+    keeper_attach(keeper, f->rig.name, "", -1, "auto", false);
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         char text[40];
         wish(keeper, sizes[i][0], sizes[i][1], sizes[i][2]);
@@ -225,7 +225,7 @@ static void what_the_server_cannot_do_is_refused_with_the_reason(void **state)
     struct store store = {0};
     static const int sizes[][2] = {{16000, 9000}, {40000, 1440}, {10, 10}};
     struct keeper *keeper = make_keeper(&store, NULL, 0);
-    keeper_attach(keeper, f->rig.name, "", "auto", false);
+    keeper_attach(keeper, f->rig.name, "", -1, "auto", false);
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         wish(keeper, sizes[i][0], sizes[i][1], 60);
         struct display_mode_status status = await_state(keeper, DISPLAY_MODE_REFUSED);
@@ -245,7 +245,7 @@ static void a_mode_that_brings_no_picture_is_reverted_and_not_tried_again(void *
     struct fixture *f = *state;
     struct store store = {0};
     struct keeper *keeper = make_keeper(&store, NULL, 300 * CLOCK_MS_NS);
-    keeper_attach(keeper, f->rig.name, "", "auto", false);
+    keeper_attach(keeper, f->rig.name, "", -1, "auto", false);
     wish(keeper, 2560, 1440, 60);
     struct display_mode_status status = await_state(keeper, DISPLAY_MODE_REVERTED);
     assert_int_equal(status.reverts, 1);
@@ -267,7 +267,7 @@ static void nothing_is_switched_when_the_note_cannot_be_stored(void **state)
     struct fixture *f = *state;
     struct store store = {.refuses = true};
     struct keeper *keeper = make_keeper(&store, NULL, 0);
-    keeper_attach(keeper, f->rig.name, "", "auto", false);
+    keeper_attach(keeper, f->rig.name, "", -1, "auto", false);
     wish(keeper, 2560, 1440, 60);
     struct display_mode_status status = await_state(keeper, DISPLAY_MODE_REFUSED);
     assert_non_null(strstr(status.sentence, "noted"));
@@ -281,7 +281,7 @@ static void a_display_of_our_own_needs_no_note(void **state)
 {
     struct fixture *f = *state;
     struct keeper *keeper = keeper_create(&(struct keeper_config){0});
-    keeper_attach(keeper, f->rig.name, "", "auto", true);
+    keeper_attach(keeper, f->rig.name, "", -1, "auto", true);
     wish(keeper, 2560, 1440, 60);
     await_applied(keeper, 2560, 1440);
     keeper_destroy(keeper); /* puts it back, too */
@@ -296,7 +296,7 @@ static void a_note_that_was_left_puts_the_mode_back(void **state)
     char note[DISPLAY_NOTE_MAX];
     leave_switched(&f->rig, note);
     struct keeper *keeper = make_keeper(&store, note, 0);
-    keeper_attach(keeper, f->rig.name, "", "auto", false);
+    keeper_attach(keeper, f->rig.name, "", -1, "auto", false);
     await_text(&f->rig, "current 1920 x 1080", true);
     await_text(&f->rig, "earthshine", false);
     keeper_destroy(keeper);
@@ -311,7 +311,7 @@ static void a_left_note_is_adopted_by_a_session_that_is_there_already(void **sta
     leave_switched(&f->rig, note);
     struct keeper *keeper = make_keeper(&store, note, 0);
     wish(keeper, 2560, 1440, 60);
-    keeper_attach(keeper, f->rig.name, "", "auto", false);
+    keeper_attach(keeper, f->rig.name, "", -1, "auto", false);
     await_applied(keeper, 2560, 1440);
     assert_true(has_text(&f->rig, "current 2560 x 1440"));
     wish(keeper, 0, 0, 0);
@@ -329,7 +329,7 @@ static void what_another_display_is_owed_is_put_back_first(void **state)
     leave_switched(&f->rig, note);
     xvfb_rig_start(&other, -1, 640, 480);
     struct keeper *keeper = make_keeper(&store, note, 0);
-    keeper_attach(keeper, other.name, "", "auto", false);
+    keeper_attach(keeper, other.name, "", -1, "auto", false);
     await_text(&f->rig, "current 1920 x 1080", true);
     keeper_destroy(keeper);
     assert_int_equal(store.forgotten, 1);
@@ -340,7 +340,8 @@ static void a_note_of_another_boot_or_nonsense_is_forgotten(void **state)
 {
     static const char *const notes[] = {
         "nonsense",
-        "earthshine mode 1\ndisplay :0\nxauthority \nserver 00000000-0000-0000-0000-000000000000 1 1\nbefore 1 1 1 1\n",
+        "earthshine mode 1\ndisplay :0\nxauthority \nowner -1\nserver 00000000-0000-0000-0000-000000000000 1 1\nbefore "
+        "1 1 1 1\n",
     };
     (void)state;
     for (size_t i = 0; i < sizeof(notes) / sizeof(notes[0]); i++) {
@@ -363,7 +364,7 @@ static void a_note_of_another_server_is_forgotten(void **state)
     struct store store = {0}, next_store = {0};
     char note[DISPLAY_NOTE_MAX], other[DISPLAY_NOTE_MAX];
     struct keeper *keeper = make_keeper(&store, NULL, 0);
-    keeper_attach(keeper, f->rig.name, "", "auto", false);
+    keeper_attach(keeper, f->rig.name, "", -1, "auto", false);
     wish(keeper, 2560, 1440, 60);
     await_applied(keeper, 2560, 1440);
     copy_note(&store, note);
@@ -376,7 +377,7 @@ static void a_note_of_another_server_is_forgotten(void **state)
     snprintf(other, sizeof(other), "%.*s9%s", (int)(end - note), note, end); /* another start time */
     free(xorg_rig_xrandr(&f->rig, "--output DUMMY0 --mode 1024x768"));
     struct keeper *next = make_keeper(&next_store, other, 0);
-    keeper_attach(next, f->rig.name, "", "auto", false);
+    keeper_attach(next, f->rig.name, "", -1, "auto", false);
     int64_t until_ns = clock_now_ns() + PATIENCE_NS;
     for (bool forgotten = false; !forgotten; nap()) {
         pthread_mutex_lock(&next_store.lock);
@@ -394,7 +395,7 @@ static void what_somebody_else_sets_meanwhile_stays(void **state)
     struct fixture *f = *state;
     struct store store = {0};
     struct keeper *keeper = make_keeper(&store, NULL, 0);
-    keeper_attach(keeper, f->rig.name, "", "auto", false);
+    keeper_attach(keeper, f->rig.name, "", -1, "auto", false);
     wish(keeper, 2560, 1440, 60);
     await_applied(keeper, 2560, 1440);
     free(xorg_rig_xrandr(&f->rig, "--output DUMMY0 --mode 1024x768"));
@@ -420,7 +421,7 @@ static void an_output_beside_moves_only_as_far_as_needed(void **state)
     struct store store = {0};
     add_second_output(&f->rig);
     struct keeper *keeper = make_keeper(&store, NULL, 0);
-    keeper_attach(keeper, f->rig.name, "", "auto", false);
+    keeper_attach(keeper, f->rig.name, "", -1, "auto", false);
     wish(keeper, 2560, 1440, 60);
     await_applied(keeper, 2560, 1440);
     assert_true(has_text(&f->rig, "2560x1440+0+0"));
@@ -435,11 +436,11 @@ static void an_output_beside_moves_only_as_far_as_needed(void **state)
     assert_true(has_text(&f->rig, "1024x768+1920+0"));
     assert_true(has_text(&f->rig, "current 2944 x 1080"));
 
-    keeper_attach(keeper, f->rig.name, "", "all", false);
+    keeper_attach(keeper, f->rig.name, "", -1, "all", false);
     wish(keeper, 2560, 1440, 60);
     struct display_mode_status status = await_state(keeper, DISPLAY_MODE_REFUSED);
     assert_non_null(strstr(status.sentence, "All 2 outputs"));
-    keeper_attach(keeper, f->rig.name, "", "DUMMY1", false);
+    keeper_attach(keeper, f->rig.name, "", -1, "DUMMY1", false);
     wish(keeper, 1600, 900, 60);
     await_applied(keeper, 1600, 900);
     assert_true(has_text(&f->rig, "1600x900+1920+0"));
@@ -456,7 +457,7 @@ static void the_mode_follows_the_streamed_output(void **state)
     free(xorg_rig_xrandr(&f->rig, "--output DUMMY0 --primary"));
     add_second_output(&f->rig);
     struct keeper *keeper = make_keeper(&store, NULL, 0);
-    keeper_attach(keeper, f->rig.name, "", "auto", false);
+    keeper_attach(keeper, f->rig.name, "", -1, "auto", false);
     wish(keeper, 1600, 900, 60);
     await_applied(keeper, 1600, 900);
     assert_true(has_text(&f->rig, "1600x900+0+0"));
@@ -478,7 +479,7 @@ static void an_output_that_was_switched_off_stays_off(void **state)
     struct store store = {0};
     add_second_output(&f->rig);
     struct keeper *keeper = make_keeper(&store, NULL, 0);
-    keeper_attach(keeper, f->rig.name, "", "DUMMY1", false);
+    keeper_attach(keeper, f->rig.name, "", -1, "DUMMY1", false);
     wish(keeper, 1600, 900, 60);
     await_applied(keeper, 1600, 900);
     free(xorg_rig_xrandr(&f->rig, "--output DUMMY1 --off"));
@@ -496,7 +497,7 @@ static void an_output_that_is_off_is_refused(void **state)
     struct fixture *f = *state;
     struct store store = {0};
     struct keeper *keeper = make_keeper(&store, NULL, 0);
-    keeper_attach(keeper, f->rig.name, "", "DUMMY3", false);
+    keeper_attach(keeper, f->rig.name, "", -1, "DUMMY3", false);
     wish(keeper, 2560, 1440, 60);
     struct display_mode_status status = await_state(keeper, DISPLAY_MODE_REFUSED);
     assert_non_null(strstr(status.sentence, "DUMMY3"));
@@ -512,7 +513,7 @@ static void the_pointer_stays_on_the_streamed_output_while_wished(void **state)
     xcb_warp_pointer(f->rig.connection, XCB_NONE, f->rig.root, 0, 0, 0, 0, 2500, 300); /* on the other output */
     xorg_rig_move_by(&f->rig, 0, 0);
     struct keeper *keeper = make_keeper(&store, NULL, 0);
-    keeper_attach(keeper, f->rig.name, "", "auto", false);
+    keeper_attach(keeper, f->rig.name, "", -1, "auto", false);
     keeper_set_wish(keeper, &(struct display_wish){.clip = true});
     struct display_mode_status status = {0};
     for (int64_t until_ns = clock_now_ns() + PATIENCE_NS; !status.clipped; nap()) {
@@ -576,7 +577,7 @@ static void the_screen_saver_rests_while_somebody_streams(void **state)
     xcb_set_screen_saver(rig.connection, 1, 0, XCB_BLANKING_PREFERRED, XCB_EXPOSURES_ALLOWED); /* after 1 s */
     await_saving(&rig, true);
     struct keeper *keeper = make_keeper(&store, NULL, 0);
-    keeper_attach(keeper, rig.name, "", "auto", false);
+    keeper_attach(keeper, rig.name, "", -1, "auto", false);
     keeper_set_wish(keeper, &(struct display_wish){.awake = true});
     await_awake(keeper, true);
     for (int64_t until_ns = clock_now_ns() + 3 * CLOCK_SECOND_NS; clock_now_ns() < until_ns; nap())
@@ -599,7 +600,7 @@ static void a_stopped_server_does_not_hold_up_the_end(void **state)
     (void)state;
     xorg_rig_start(&rig, 2560, 1440);
     struct keeper *keeper = make_keeper(&store, NULL, 0);
-    keeper_attach(keeper, rig.name, "", "auto", false);
+    keeper_attach(keeper, rig.name, "", -1, "auto", false);
     wish(keeper, 1600, 900, 60);
     await_applied(keeper, 1600, 900);
     kill(rig.pid, SIGSTOP);
@@ -609,7 +610,7 @@ static void a_stopped_server_does_not_hold_up_the_end(void **state)
     kill(rig.pid, SIGCONT);
     struct store next_store = {0};
     keeper = make_keeper(&next_store, note, 0);
-    keeper_attach(keeper, rig.name, "", "auto", false);
+    keeper_attach(keeper, rig.name, "", -1, "auto", false);
     await_text(&rig, "current 1920 x 1080", true);
     keeper_destroy(keeper);
     xorg_rig_stop(&rig);
@@ -624,14 +625,14 @@ static void a_server_that_does_not_greet_holds_nobody_up(void **state)
     kill(rig.pid, SIGSTOP);
     struct keeper *keeper = make_keeper(&store, NULL, 0);
     wish(keeper, 1600, 900, 60);
-    keeper_attach(keeper, rig.name, "", "auto", false);
+    keeper_attach(keeper, rig.name, "", -1, "auto", false);
     keeper_detach(keeper);
-    keeper_attach(keeper, rig.name, "", "auto", false);
+    keeper_attach(keeper, rig.name, "", -1, "auto", false);
     keeper_destroy(keeper);
     kill(rig.pid, SIGCONT);
     keeper = make_keeper(&store, NULL, 0);
     wish(keeper, 1600, 900, 60);
-    keeper_attach(keeper, rig.name, "", "auto", false);
+    keeper_attach(keeper, rig.name, "", -1, "auto", false);
     await_applied(keeper, 1600, 900);
     kill(rig.pid, SIGKILL); /* while it is switched */
     keeper_destroy(keeper);
@@ -643,13 +644,13 @@ static void a_display_that_comes_back_is_gone_on_with(void **state)
     struct fixture *f = *state;
     struct store store = {0};
     struct keeper *keeper = make_keeper(&store, NULL, 0);
-    keeper_attach(keeper, f->rig.name, "", "auto", false);
+    keeper_attach(keeper, f->rig.name, "", -1, "auto", false);
     wish(keeper, 2560, 1440, 60);
     await_applied(keeper, 2560, 1440);
     keeper_detach(keeper);
     wish(keeper, 0, 0, 0);
     assert_true(has_text(&f->rig, "current 2560 x 1440"));
-    keeper_attach(keeper, f->rig.name, "", "auto", false);
+    keeper_attach(keeper, f->rig.name, "", -1, "auto", false);
     await_text(&f->rig, "current 1920 x 1080", true);
     keeper_destroy(keeper);
 }
@@ -661,7 +662,7 @@ static void xvfb_refuses_what_is_larger_with_a_reason(void **state)
     (void)state;
     xvfb_rig_start(&rig, -1, 1280, 720);
     struct keeper *keeper = make_keeper(&store, NULL, 0);
-    keeper_attach(keeper, rig.name, "", "auto", false);
+    keeper_attach(keeper, rig.name, "", -1, "auto", false);
     wish(keeper, 1920, 1080, 60);
     struct display_mode_status status = await_state(keeper, DISPLAY_MODE_REFUSED);
     print_message("%s\n", status.sentence);

@@ -176,13 +176,18 @@ static void a_cut_or_damaged_text_is_refused_or_harmless(void **state)
 
 static void a_debt_survives_as_a_note(void **state)
 {
-    struct keeper_debt debt = {.display = ":0", .identity = "boot-id 12 345", .owed = "before 1\nafter 2\n"}, again;
+    struct keeper_debt debt = {.display = ":0",
+                               .owner = 1000,
+                               .identity = "boot-id 12 345",
+                               .owed = "before 1\nafter 2\n"},
+                       again;
     char note[DISPLAY_NOTE_MAX];
     (void)state;
     assert_true(keeper_debt_write(&debt, note, sizeof(note)));
     assert_true(keeper_debt_read(note, &again));
     assert_string_equal(again.display, ":0");
     assert_string_equal(again.xauthority, "");
+    assert_int_equal(again.owner, 1000);
     assert_string_equal(again.identity, "boot-id 12 345");
     assert_string_equal(again.owed, debt.owed);
     assert_true(keeper_debt_is_of_boot(&again, "boot-id"));
