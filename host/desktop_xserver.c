@@ -89,7 +89,7 @@ static int read_lock(int number)
 {
     char path[32], text[16] = "";
     snprintf(path, sizeof(path), "/tmp/.X%d-lock", number);
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
     if (fd < 0)
         return 0;
     ssize_t got = read(fd, text, sizeof(text) - 1); /* the number in ten columns, and a newline */
