@@ -154,6 +154,12 @@ static bool take_pen_away(struct seat_client *client)
     return true;
 }
 
+/* Degrees of the direction (x, y), without the noise that is left of a sine or cosine of right angles. */
+static int angle_of(double y, double x)
+{
+    return (int)lround(atan2(fabs(y) < 1e-9 ? 0 : y, fabs(x) < 1e-9 ? 0 : x) * 180 / PI);
+}
+
 /* Lean and its direction to lean along the axes. */
 static void tilt_of(const struct input_pen *pen, int *ret_x, int *ret_y)
 {
@@ -161,8 +167,8 @@ static void tilt_of(const struct input_pen *pen, int *ret_x, int *ret_y)
     if (pen->tilt == INPUT_UNKNOWN_ANGLE || pen->rotation == INPUT_UNKNOWN_ANGLE)
         return;
     double tilt = pen->tilt * PI / 180, rotation = pen->rotation * PI / 180;
-    *ret_x = (int)lround(atan2(-sin(rotation) * sin(tilt), cos(tilt)) * 180 / PI);
-    *ret_y = (int)lround(atan2(cos(rotation) * sin(tilt), cos(tilt)) * 180 / PI);
+    *ret_x = angle_of(-sin(rotation) * sin(tilt), cos(tilt));
+    *ret_y = angle_of(cos(rotation) * sin(tilt), cos(tilt));
 }
 
 static enum seat_count place_pen(struct seat_client *client, const struct input_pen *pen)
