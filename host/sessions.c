@@ -189,6 +189,19 @@ void session_stop(struct session *session, uint32_t code, const char *reason)
 
 /* --- what ends them --- */
 
+/* The app goes with its last session. Who left without quitting it (a phone that ran dry) cannot hold it for ever. */
+static void quit_without_sessions(struct sessions *self, uint32_t app_id)
+{
+    for (const struct session *s = self->first; s; s = s->next) {
+        if (s->app_id == app_id && s->state != SESSION_STOPPING)
+            return;
+    }
+    for (int i = 0; i < self->run_count; i++) {
+        if (self->runs[i].app_id == app_id)
+            self->runs[i].app_id = 0;
+    }
+}
+
 void sessions_cancel(struct sessions *self, const uint8_t sha256[32])
 {
     struct run *run = sessions_find_run(self, sha256);
@@ -200,6 +213,7 @@ void sessions_cancel(struct sessions *self, const uint8_t sha256[32])
         if (!memcmp(s->client.sha256, sha256, 32))
             session_stop(s, CONTROL_CODE_GRACEFUL, "cancelled");
     }
+    quit_without_sessions(self, app_id);
     sessions_app_left(self, app_id);
     self->config.changed(self->config.ctx);
 }

@@ -90,8 +90,8 @@ enum sessions_result {
 /* A live session of the same client is ended first. */
 enum sessions_result sessions_launch(struct sessions *self, const struct sessions_caller *caller,
                                      const struct nvhttp_launch *launch, bool resume, bool encrypted_rtsp);
-/* Ends the caller's sessions and what it runs. `force` (page, removal of a client): by certificate alone, same effect.
- */
+/* Ends the caller's sessions and what it runs; when no session of that app is left, the app is over for everybody. Also
+ * for the removal of a client. */
 void sessions_cancel(struct sessions *self, const uint8_t sha256[32]);
 bool sessions_end(struct sessions *self, const char *id); /* the page's button: the stream only */
 uint32_t sessions_running_app(const struct sessions *self, const uint8_t sha256[32]); /* 0: none */

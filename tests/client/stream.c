@@ -184,6 +184,11 @@ static bool start_app(struct session *self, const struct http_target *target, co
     self->report.resumed = resume;
     self->report.launch_ns = clock_now_ns();
     bool got = stream_launch(self->options, target, identity, resume ? "/resume" : "/launch", app, rikey, &reply);
+    if (resume && !self->options->resume && reply.status_code == 503) { /* quit by another client meanwhile */
+        http_reply_finish(&reply);
+        self->report.resumed = false;
+        got = stream_launch(self->options, target, identity, "/launch", app, rikey, &reply);
+    }
     self->report.launch_status = reply.status_code;
     self->report.launch_ms = (double)(clock_now_ns() - self->report.launch_ns) / 1e6;
     bool good = got && reply.status_code == 200 && http_xml_value(&reply, "sessionUrl0", ret_url, capacity);

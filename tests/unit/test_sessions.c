@@ -244,6 +244,20 @@ static void an_app_is_quit_when_its_last_client_quits(void **state)
     assert_int_equal(sessions_running_app(rig->sessions, certificate(CAROL)), GAME);
 }
 
+static void an_app_goes_with_its_last_session(void **state)
+{
+    struct rig *rig = *state;
+    launch(rig, ALICE, GAME);
+    sessions_end(rig->sessions, session_of(rig, ALICE)->id); /* alice's phone has run dry: she has not quit */
+    launch(rig, BOB, GAME);
+    launch(rig, CAROL, DESKTOP);
+    told(rig, "LAUNCHED 8 alice 0/0\nENDED 8 alice 0/0\nLAUNCHED 8 bob 0/0\nLAUNCHED 7 carol 1/0\n");
+    sessions_cancel(rig->sessions, certificate(BOB));
+    told(rig, "ENDED 8 bob 1/0\nQUIT 8 - 0/0\n");
+    assert_int_equal(sessions_running_app(rig->sessions, certificate(ALICE)), 0);
+    assert_int_equal(sessions_running_app(rig->sessions, certificate(CAROL)), DESKTOP);
+}
+
 static void who_comes_back_to_its_app_does_not_end_it(void **state)
 {
     struct rig *rig = *state;
@@ -531,6 +545,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         RIGGED(each_moment_of_a_session_is_told),
         RIGGED(an_app_is_quit_when_its_last_client_quits),
+        RIGGED(an_app_goes_with_its_last_session),
         RIGGED(who_comes_back_to_its_app_does_not_end_it),
         RIGGED(another_app_begins_after_the_first_one_is_over),
         RIGGED(an_app_that_ended_by_itself_takes_its_sessions_along),
