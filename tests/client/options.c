@@ -17,6 +17,8 @@ static const char usage[] =
     "  --encrypt-video --plain-rtsp --launch --resume --sops --sdp LINES --seconds S --frames N\n"
     "  --record FILE --index FILE --decode --timecodes --cell PX --ppm-last FILE --ppm-every N DIR\n"
     "  --loss PERCENT --burst N --loss-per-block N|m|m+1 --every N --reorder N --duplicate PERCENT --seed N\n"
+    "  --audio-channels 2|6|8 --audio-ms 5|10|20 --audio-high --audio-normal --encrypt-audio --local-audio\n"
+    "  --listen --record-audio FILE --audio-loss-per-block N\n"
     "  --quit --die --silent --no-video-ping --send-idr-every S --invalidate\n"
     "  Prints STREAMING and the ms since the launch with the first picture; leaves politely at SIGINT.\n";
 
@@ -61,6 +63,15 @@ static const struct entry entries[] = {
     {"--min-parity", NUMBER, offsetof(struct options, wish.min_parity)},
     {"--one-reference", FLAG, offsetof(struct options, wish.one_reference)},
     {"--encrypt-video", FLAG, offsetof(struct options, wish.encrypt_video)},
+    {"--audio-channels", NUMBER, offsetof(struct options, wish.audio_channels)},
+    {"--audio-ms", NUMBER, offsetof(struct options, wish.audio_ms)},
+    {"--audio-high", FLAG, offsetof(struct options, wish.audio_high)},
+    {"--audio-normal", FLAG, offsetof(struct options, wish.audio_normal)},
+    {"--encrypt-audio", FLAG, offsetof(struct options, wish.encrypt_audio)},
+    {"--listen", FLAG, offsetof(struct options, listen)},
+    {"--local-audio", FLAG, offsetof(struct options, local_audio)},
+    {"--record-audio", TEXT, offsetof(struct options, record_audio)},
+    {"--audio-loss-per-block", NUMBER, offsetof(struct options, audio_loss)},
     {"--sdp", TEXT, offsetof(struct options, wish.extra)},
     {"--plain-rtsp", FLAG, offsetof(struct options, plain_rtsp)},
     {"--launch", FLAG, offsetof(struct options, launch)},
@@ -148,7 +159,9 @@ static const struct options defaults = {
              .packet_size = 1392,
              .slices = 1,
              .csc = 2,
-             .min_parity = 2},
+             .min_parity = 2,
+             .audio_channels = 2,
+             .audio_ms = 5},
     .seconds = 5,
     .impair = {.seed = 1},
     .look = {.cell_px = 16},
@@ -175,5 +188,7 @@ bool options_parse(struct options *self, int argc, char **argv)
     self->decode |= self->look.timecodes || self->look.ppm_last || self->look.ppm_folder;
     if (!self->https_port)
         self->https_port = self->port - 5;
-    return self->wish.packet_size >= 64 && self->wish.packet_size <= 8192;
+    int channels = self->wish.audio_channels, ms = self->wish.audio_ms;
+    return self->wish.packet_size >= 64 && self->wish.packet_size <= 8192 &&
+           (channels == 2 || channels == 6 || channels == 8) && (ms == 5 || ms == 10 || ms == 20);
 }

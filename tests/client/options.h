@@ -23,6 +23,9 @@ struct options {
     bool launch, resume, plain_rtsp, quit, die, silent, invalidate, no_video_ping, decode;
     double idr_every_s;
     const char *record, *index;
+    bool listen, local_audio; /* decode the sound; let the host be heard, too */
+    const char *record_audio;
+    int audio_loss;
     struct impair_config impair;
     struct decode_config look;
 };

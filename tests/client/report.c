@@ -159,6 +159,7 @@ void report_print(const struct report *self, const struct options *options, cons
     json_object_set_new(root, "kbps", rates(self));
     json_object_set_new(root, "rtsp", negotiated(&self->rtsp));
     json_object_set_new(root, "decoded", decoded(&self->decoded));
+    json_object_set_new(root, "sound", self->sound ? self->sound : json_null());
     json_dumpf(root, stdout, JSON_COMPACT);
     putchar('\n');
     fflush(stdout);

@@ -7,6 +7,7 @@
 #include "tests/client/options.h"
 #include "tests/client/receiver.h"
 #include "tests/client/rtsp.h"
+#include "tests/client/sound.h"
 
 enum { REPORT_SECONDS_MAX = 3600 };
 
@@ -24,6 +25,7 @@ struct report {
     struct receiver_counters video;
     struct depacketise_counters frames;
     struct decode_result decoded;
+    json_t *sound; /* taken by report_print; NULL: there was none */
 };
 
 void report_datagram(struct report *self, size_t size, int64_t arrival_ns);

@@ -109,7 +109,7 @@ static bool exchange(struct dialog *self, const char *step, size_t size)
 static bool ask(struct dialog *self, const char *line, const char *headers, const char *body)
 {
     int used = snprintf(self->request, MESSAGE_MAX, "%s RTSP/1.0\r\nCSeq: %d\r\nX-GS-ClientVersion: 14\r\nHost: %s\r\n",
-                        line, ++self->cseq, self->target->host);
+                        line, ++self->cseq, self->wish->audio_normal ? "0.0.0.0" : self->target->host);
     if (self->session[0])
         used += snprintf(self->request + used, (size_t)(MESSAGE_MAX - used), "Session: %s\r\n", self->session);
     used += snprintf(self->request + used, (size_t)(MESSAGE_MAX - used), "%s\r\n%s", headers, body);
@@ -134,7 +134,7 @@ static bool describe(struct dialog *self)
     result->invalidation_offered = strstr(result->describe, "x-nv-video[0].refPicInvalidation") != NULL;
     result->encryption_supported = describe_number(self, "x-ss-general.encryptionSupported");
     result->encryption_requested = describe_number(self, "x-ss-general.encryptionRequested");
-    uint32_t wished = 1 | (self->wish->encrypt_video ? 2 : 0);
+    uint32_t wished = 1 | (self->wish->encrypt_video ? 2 : 0) | (self->wish->encrypt_audio ? 4 : 0);
     result->encryption_enabled = result->encryption_supported & (wished | result->encryption_requested);
     result->packet_size = self->wish->packet_size - (result->encryption_enabled & 2 ? 32 : 0);
     return true;
@@ -200,9 +200,16 @@ static void write_sdp(const struct dialog *self, struct byte_writer *to)
                        "a=x-nv-video[0].maxNumReferenceFrames:%d \r\n",
                        wish->one_reference ? 1 : 0);
     byte_writer_printf(to, "a=x-nv-video[0].clientRefreshRateX100:%d \r\n", wish->fps * 100);
-    byte_writer_printf(to, "a=x-nv-audio.surround.numChannels:2 \r\na=x-nv-audio.surround.channelMask:3 \r\n"
-                           "a=x-nv-audio.surround.enable:0 \r\na=x-nv-audio.surround.AudioQuality:0 \r\n"
-                           "a=x-nv-aqos.packetDuration:5 \r\n");
+    int channels = wish->audio_channels;
+    byte_writer_printf(to, "a=x-nv-audio.surround.numChannels:%d \r\na=x-nv-audio.surround.channelMask:%d \r\n",
+                       channels,
+                       channels == 2   ? 0x3
+                       : channels == 6 ? 0x3f
+                                       : 0x63f);
+    byte_writer_printf(to,
+                       "a=x-nv-audio.surround.enable:%d \r\na=x-nv-audio.surround.AudioQuality:%d \r\n"
+                       "a=x-nv-aqos.packetDuration:%d \r\n",
+                       channels > 2, wish->audio_high && channels > 2, wish->audio_ms);
     byte_writer_printf(to, "a=x-nv-video[0].encoderCscMode:%d \r\n%s", wish->csc, wish->extra ? wish->extra : "");
     byte_writer_printf(to, "t=0 0\r\nm=video %u  \r\n", self->result->video_port);
 }

@@ -8,6 +8,10 @@ struct rtsp_wish { /* what ANNOUNCE asks for */
     int width, height, fps, bitrate_kbps, packet_size, slices, csc;
     bool encrypt_video, one_reference;
     int min_parity;
+    int audio_channels, audio_ms;
+    bool audio_high;   /* surround: AudioQuality */
+    bool audio_normal; /* stereo: a Host header by which the host knows that the client wants normal quality */
+    bool encrypt_audio;
     const char *extra; /* more "a=..." lines, or NULL */
 };
 

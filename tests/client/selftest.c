@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/client/selftest.h"
 
+#include "base/bytes.h"
 #include "base/text.h"
 #include "tests/client/depacketise.h"
 #include "tests/client/impair.h"
 #include "tests/client/packetise.h"
 #include "tests/client/pair.h"
 #include "tests/client/seal.h"
+#include "tests/client/sound_queue.h"
 
 #include <jansson.h>
 #include <openssl/pem.h>
@@ -398,6 +400,73 @@ static void test_sealed_vectors(struct selftest *self)
     json_decref(root);
 }
 
+struct played {
+    uint8_t bytes[8][SOUND_PAYLOAD_MAX];
+    size_t sizes[8];
+    int count, concealed;
+};
+
+static void on_payload(void *ctx, uint16_t sequence, const uint8_t *data, size_t size)
+{
+    struct played *self = ctx;
+    (void)sequence;
+    self->concealed += !data;
+    if (!data || self->count == 8)
+        return;
+    memcpy(self->bytes[self->count], data, size);
+    self->sizes[self->count++] = size;
+}
+
+/* One recorded block without the packets of `lost` (a bit each), then the beginning of the next one. */
+static void check_sound_block(struct selftest *self, const json_t *block, unsigned lost)
+{
+    struct played played = {.count = 0};
+    uint8_t packet[2 * SOUND_PAYLOAD_MAX], frame[SOUND_PAYLOAD_MAX];
+    const json_t *data = json_object_get(block, "data_packets"), *parity = json_object_get(block, "fec_packets");
+    struct sound_queue *queue =
+        sound_queue_create(&(struct sound_queue_config){.packet_ms = number_of(block, "packet_duration_ms"),
+                                                        .keep_start = true,
+                                                        .ctx = &played,
+                                                        .payload = on_payload});
+    char which[96];
+    snprintf(which, sizeof(which), "%s without %02x", text_of(block, "name"), lost);
+    for (size_t i = 0; i < 6; i++) {
+        const json_t *hex = i < 4 ? json_array_get(data, i) : json_array_get(parity, i - 4);
+        size_t size = bytes_of(json_string_value(hex), packet, sizeof(packet));
+        if (!(lost >> i & 1))
+            sound_queue_packet(queue, packet, size, 1);
+    }
+    size_t size = bytes_of(json_string_value(json_array_get(data, 0)), packet, sizeof(packet));
+    bytes_put_u16be(packet + 2, (uint16_t)(number_of(block, "base_seq") + 4));
+    sound_queue_packet(queue, packet, size, 2);
+    int losses = __builtin_popcount(lost), lost_data = __builtin_popcount(lost & 15);
+    check(self, played.count == (losses > 2 ? 4 - lost_data : 4) + 1, "sound packets played", which);
+    check(self, played.concealed == (losses > 2 ? lost_data : 0), "sound packets concealed", which);
+    for (size_t i = 0; i < 4 && losses <= 2; i++) {
+        const json_t *entry = json_array_get(json_object_get(block, "frames"), i);
+        size_t expected = bytes_of(text_of(entry, "payload"), frame, sizeof(frame));
+        check(self, expected == played.sizes[i] && !memcmp(frame, played.bytes[i], expected), "sound payload", which);
+    }
+    struct sound_queue_counters counters = sound_queue_get_counters(queue);
+    check(self, !counters.fec_off && !counters.malformed, "sound rules", which);
+    sound_queue_destroy(queue);
+}
+
+static void test_sound_vectors(struct selftest *self)
+{
+    json_t *root = load(self, "audio.json"), *block;
+    size_t i;
+    check(self, root != NULL, "audio.json", "load");
+    json_array_foreach(json_object_get(root, "blocks"), i, block)
+    {
+        for (unsigned lost = 0; lost < 64; lost++) {
+            if (__builtin_popcount(lost) <= 3)
+                check_sound_block(self, block, lost);
+        }
+    }
+    json_decref(root);
+}
+
 int selftest_run(int argc, char **argv)
 {
     struct selftest self = {.folder = argc > 0 ? argv[0] : "tests/vectors"};
@@ -408,6 +477,7 @@ int selftest_run(int argc, char **argv)
         test_links(&self);
         test_pairing_vectors(&self);
         test_sealed_vectors(&self);
+        test_sound_vectors(&self);
     }
     printf("{\"checks\": %d, \"failures\": %d}\n", self.checks, self.failures);
     fec_destroy(self.fec);

@@ -43,6 +43,7 @@ struct session {
     struct depacketise *depacketise;
     struct impair *impair;
     struct recording recording;
+    struct sound *sound;
     int64_t pings_due_ns, control_ping_due_ns, idr_due_ns, status_window_ns, last_datagram_ns, end_ns;
     unsigned statuses_in_window;
 };
@@ -126,8 +127,17 @@ static void on_video(void *ctx, const uint8_t *data, size_t size, int64_t arriva
 static void on_audio(void *ctx, const uint8_t *data, size_t size, int64_t arrival_ns)
 {
     struct session *self = ctx;
-    (void)data, (void)size, (void)arrival_ns;
     self->report.audio_packets++;
+    sound_packet(self->sound, data, size, arrival_ns);
+}
+
+enum { RIKEY_ID = -559038737 };
+
+/* "surroundAudioInfo": mask and count of the channels. */
+static int surround_info(const struct options *options)
+{
+    int channels = options->wish.audio_channels;
+    return (channels == 2 ? 0x3 : channels == 6 ? 0x3f : 0x63f) << 16 | channels;
 }
 
 bool stream_launch(const struct options *options, const struct http_target *target, const struct identity *identity,
@@ -138,10 +148,10 @@ bool stream_launch(const struct options *options, const struct http_target *targ
     if (options->corever && !options->plain_rtsp)
         snprintf(corever, sizeof(corever), "&corever=%d", options->corever);
     snprintf(query, sizeof(query),
-             "appid=%d&mode=%s&additionalStates=1&sops=%d&rikey=%s&rikeyid=-559038737&localAudioPlayMode=0"
-             "&surroundAudioInfo=196610&remoteControllersBitmap=0&gcmap=0&gcpersist=0%s%s%s",
-             app_id, options->mode ? options->mode : mode, options->sops, rikey, corever, options->query ? "&" : "",
-             options->query ? options->query : "");
+             "appid=%d&mode=%s&additionalStates=1&sops=%d&rikey=%s&rikeyid=%d&localAudioPlayMode=%d"
+             "&surroundAudioInfo=%d&remoteControllersBitmap=0&gcmap=0&gcpersist=0%s%s%s",
+             app_id, options->mode ? options->mode : mode, options->sops, rikey, RIKEY_ID, options->local_audio,
+             surround_info(options), corever, options->query ? "&" : "", options->query ? options->query : "");
     struct http_target patient = *target;
     if (patient.timeout_ms < 60000)
         patient.timeout_ms = 60000;
@@ -228,12 +238,27 @@ static bool create_parts(struct session *self, const struct http_target *target,
         .host = target->address, .ping = rtsp->audio_ping, .datagram_max = 2048, .ctx = self, .datagram = on_audio};
     video.host.sin_port = htons(rtsp->video_port);
     audio.host.sin_port = htons(rtsp->audio_port);
+    struct sound_config sound = {
+        .describe = rtsp->describe,
+        .channels = self->options->wish.audio_channels,
+        .packet_ms = self->options->wish.audio_ms,
+        .high_quality = self->options->wish.audio_high,
+        .key = rtsp->encryption_enabled & 4 ? key : NULL,
+        .key_id = (uint32_t)RIKEY_ID,
+        .listen = self->options->listen,
+        .record = self->options->record_audio,
+        .loss_per_block = self->options->audio_loss,
+        .seed = self->options->impair.seed,
+    };
+    self->sound = sound_create(&sound);
     self->depacketise = depacketise_create(&config);
     self->impair = self->depacketise ? impair_create(&bad, self->depacketise) : NULL;
     self->video = receiver_create(&video);
     self->audio = receiver_create(&audio);
     self->control = control_create(&target->address, rtsp->control_port, rtsp->connect_data, key);
-    return self->impair && self->video && self->audio && self->control ? true : fail(self, "client", "out of memory");
+    return self->sound && self->impair && self->video && self->audio && self->control
+               ? true
+               : fail(self, "client", "out of memory");
 }
 
 static bool connect_control(struct session *self)
@@ -352,10 +377,13 @@ static void finish(struct session *self)
         decode_recording(&self->recording, &self->options->look, &report->decoded);
     if (self->options->index && !recording_write_index(&self->recording, self->options->index))
         log_error("client: index %s cannot be written", self->options->index);
+    if (self->sound)
+        report->sound = sound_report(self->sound);
     report_print(report, self->options, &self->recording);
     control_destroy(self->control);
     receiver_destroy(self->video);
     receiver_destroy(self->audio);
+    sound_destroy(self->sound);
     impair_destroy(self->impair);
     depacketise_destroy(self->depacketise);
     recording_close(&self->recording);
