@@ -611,9 +611,10 @@ int host_run(const struct config *config, const char *sysroot)
     process_end_within(STOP_HANG_S); /* should a driver hang */
     if (self.loop)
         loop_finish_work(self.loop); /* the work's `done` needs what the stages made */
+    self.saver.at_end = true;
     stop_stages(&self);
     if (self.state && self.prepared)
-        state_save_now(self.state); /* what the stages put right at their end; no worker is left to write it */
+        state_save_now(self.state); /* what was only remembered: when clients were seen */
     loop_timer_destroy(self.stop_timer);
     for (int i = 0; i < 3; i++) {
         if (self.signals[i])

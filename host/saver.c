@@ -41,9 +41,11 @@ void saver_save(struct saver *self, void (*done)(void *arg, bool stored), void *
         return;
     }
     *job = (struct job){.saver = self, .done = done, .arg = arg, .snapshot = state_serialise(self->state)};
-    if (job->snapshot && loop_work(self->loop, write_on_worker, finish, job))
+    if (job->snapshot && self->at_end)
+        write_on_worker(job);
+    else if (job->snapshot && loop_work(self->loop, write_on_worker, finish, job))
         return;
-    if (job->snapshot)
+    else if (job->snapshot)
         log_error("saver: the workers are busy, the state was not written");
     finish(job);
 }

@@ -96,6 +96,7 @@ class Match(MatchTest):
         self.await_state("applied")
         self.host.process.terminate()
         self.assertEqual(self.host.process.wait(20), 0)
+        self.assertNotIn("ERROR", self.host.log())
         self.assertEqual(self.current(), (1920, 1080))
         self.assertNotIn(OURS, self.display.xrandr())
         self.host.start()
