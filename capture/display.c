@@ -43,7 +43,7 @@ struct display {
     struct keeper *keeper;
     struct heartbeat heartbeat;
 
-    struct mutex lock; /* guards the next three; the capture thread holds it while views convert */
+    struct mutex lock; /* guards the next three; never held during slow work */
     struct view *views;
     bool stopping;
 
@@ -303,18 +303,33 @@ static int64_t next_due(struct display *self, bool news)
     return due_ns;
 }
 
+/* A reference to each, so that one may be closed while its picture is made. */
+static size_t hold_views(struct display *self, struct view *ret_views[DISPLAY_VIEWS_MAX])
+{
+    size_t count = 0;
+    mutex_lock(&self->lock);
+    for (struct view *view = self->views; view; view = view->next) {
+        atomic_fetch_add(&view->references, 1);
+        ret_views[count++] = view;
+    }
+    mutex_unlock(&self->lock);
+    return count;
+}
+
 static void show(struct display *self, const struct source_picture *picture, struct view_picture *shown, int64_t now_ns)
 {
     if (picture->cursor)
         cursor_draw(picture->cursor, &picture->image);
-    mutex_lock(&self->lock);
-    for (struct view *view = self->views; view; view = view->next) {
+    struct view *views[DISPLAY_VIEWS_MAX];
+    size_t count = hold_views(self, views);
+    for (size_t i = 0; i < count; i++) {
+        struct view *view = views[i];
         view_add_damage(view, &picture->damage);
         view->all_pending |= picture->resized || self->must_show_all;
         if (now_ns >= view->due_ns && view_is_waiting(view))
             view_show(view, shown, now_ns);
+        view_unref(view);
     }
-    mutex_unlock(&self->lock);
     self->must_show_all = false;
     if (picture->cursor)
         cursor_erase(picture->cursor, &picture->image);
@@ -541,10 +556,20 @@ struct view *display_open_view(struct display *self, const struct view_config *c
     struct view *view = view_create(self, config);
     if (!view)
         return NULL;
+    int count = 0;
     mutex_lock(&self->lock);
-    view->next = self->views;
-    self->views = view;
+    for (struct view *other = self->views; other; other = other->next)
+        count++;
+    if (count < DISPLAY_VIEWS_MAX) {
+        view->next = self->views;
+        self->views = view;
+    }
     mutex_unlock(&self->lock);
+    if (count == DISPLAY_VIEWS_MAX) {
+        log_error("display: %d views are open, and no more are possible", DISPLAY_VIEWS_MAX);
+        view_unref(view);
+        return NULL;
+    }
     wake(self);
     return view;
 }
@@ -561,5 +586,5 @@ void view_close(struct view *self)
     *link = self->next;
     mutex_unlock(&display->lock);
     wake(display);
-    view_destroy(self);
+    view_unref(self);
 }

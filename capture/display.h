@@ -18,7 +18,7 @@ struct display;
 struct heartbeat;
 struct view;
 
-enum { DISPLAY_NOTE_MAX = 2048, DISPLAY_PATH_MAX = 256, DISPLAY_CANDIDATES_MAX = 12 };
+enum { DISPLAY_NOTE_MAX = 2048, DISPLAY_PATH_MAX = 256, DISPLAY_CANDIDATES_MAX = 12, DISPLAY_VIEWS_MAX = 64 };
 
 struct display_config {
     const char *name;   /* "auto" (capture/finder.h), ":N", "none" (the status picture for ever), "" (until

@@ -22,6 +22,7 @@ struct view *view_create(struct display *display, const struct view_config *conf
         free(self);
         return NULL;
     }
+    atomic_init(&self->references, 1);
     self->display = display;
     self->config = *config;
     self->matrix = convert_matrix_for(layout->colour_space, layout->full_range);
@@ -51,8 +52,10 @@ static void forget_scaling(struct view *self)
     self->scaled = (struct image){0};
 }
 
-void view_destroy(struct view *self)
+void view_unref(struct view *self)
 {
+    if (atomic_fetch_sub(&self->references, 1) > 1)
+        return;
     forget_scaling(self);
     frame_unref(self->mailbox);
     frame_unref(self->newest);

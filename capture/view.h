@@ -20,7 +20,8 @@ enum { VIEW_FRAMES = 4 };
 
 struct view {
     struct display *display;
-    struct view *next; /* guarded by the display's lock */
+    struct view *next;     /* guarded by the display's lock */
+    atomic_int references; /* who opened it, and the capture thread while it makes a picture */
     struct view_config config;
     struct convert_matrix matrix;
     enum convert_speed speed;
@@ -48,9 +49,9 @@ struct view {
     struct view_counters counters;
 };
 
-/* NULL: logged. */
+/* With one reference. NULL: logged. */
 struct view *view_create(struct display *display, const struct view_config *config);
-void view_destroy(struct view *self);
+void view_unref(struct view *self);
 
 struct view_picture {
     const struct image *image; /* cursor drawn */
