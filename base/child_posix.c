@@ -2,7 +2,8 @@
 /*
  * posix_spawn cannot set a parent-death signal nor change the user, and code of ours between fork and exec is not to be
  * had in a process with threads; so programs are started through setpriv (util-linux), which does both and then becomes
- * the program: the process id stays.
+ * the program: the process id stays. What could make setpriv itself, while it is root still, run another user's code
+ * (LD_PRELOAD, LD_LIBRARY_PATH as games want them) is left to env, which setpriv starts as that user.
  *
  * A process id is only signalled while its process has not been reaped: until then the kernel cannot give it to another
  * one. The end is therefore looked at without reaping first, what is left of the group is killed, then it is reaped.
@@ -25,7 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PATH_MAX_BYTES = 1024, WORDS_BEFORE_MAX = 8, ENVIRONMENT_MAX = 1024, ABOVE_STANDARD = 10 };
+enum { PATH_MAX_BYTES = 1024, WORDS_BEFORE_MAX = 8, ENVIRONMENT_MAX = 1024, LATE_MAX = 64, ABOVE_STANDARD = 10 };
 
 static const char default_path[] = "PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games";
 
@@ -72,6 +73,8 @@ bool child_user_ids(const char *user, unsigned *ret_uid, unsigned *ret_gid)
 struct environment {
     char *entries[ENVIRONMENT_MAX + 1]; /* NULL-terminated; each is allocated */
     size_t count;
+    char *late[LATE_MAX]; /* not for root's eyes */
+    size_t late_count;
     bool failed;
 };
 
@@ -123,6 +126,36 @@ static void environment_finish(struct environment *self)
 {
     for (size_t i = 0; i < self->count; i++)
         free(self->entries[i]);
+    for (size_t i = 0; i < self->late_count; i++)
+        free(self->late[i]);
+}
+
+/* What the C library does not heed in a program with rights that its caller lacks (glibc, unsecvars.h). */
+static bool is_for_the_user_alone(const char *entry)
+{
+    static const char *const heads[] = {
+        "LD_",     "GCONV_PATH=", "GETCONF_DIR=", "GLIBC_TUNABLES=", "HOSTALIASES=", "LOCALDOMAIN=", "LOCPATH=",
+        "MALLOC_", "NIS_PATH=",   "NLSPATH=",     "RES_OPTIONS=",    "RESOLV_",      "TMPDIR=",      "TZDIR="};
+    for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
+        if (strncmp(entry, heads[i], strlen(heads[i])) == 0)
+            return true;
+    return false;
+}
+
+static void environment_hold_back(struct environment *self)
+{
+    for (size_t i = 0; i < self->count;) {
+        if (!is_for_the_user_alone(self->entries[i])) {
+            i++;
+        } else if (self->late_count == LATE_MAX) {
+            self->failed = true;
+            return;
+        } else {
+            self->late[self->late_count++] = self->entries[i];
+            self->entries[i] = self->entries[--self->count];
+            self->entries[self->count] = NULL;
+        }
+    }
 }
 
 /* What login would set. */
@@ -152,6 +185,8 @@ static bool make_environment(struct environment *self, const struct child_spec *
         environment_set(self, kept_back[i]);
     for (size_t i = 0; spec->environment && spec->environment[i]; i++)
         environment_set(self, spec->environment[i]);
+    if (user)
+        environment_hold_back(self);
     return !self->failed;
 }
 
@@ -179,14 +214,15 @@ static bool find_program(const char *name, const char *path, char ret_path[PATH_
     return false;
 }
 
-/* setpriv's words, then the program's. NULL: out of memory. */
-static const char **make_words(const struct child_spec *spec, const struct user *user, const char *setpriv,
-                               const char *program, char ret_ids[2][32])
+/* setpriv's words, env's, then the program's. NULL: out of memory. */
+static const char **make_words(const struct child_spec *spec, const struct user *user,
+                               const struct environment *environment, const char *setpriv, const char *program,
+                               char ret_ids[2][32])
 {
     size_t count = 0, used = 0;
     while (spec->argv[count])
         count++;
-    const char **words = calloc(count + WORDS_BEFORE_MAX + 1, sizeof(*words));
+    const char **words = calloc(count + WORDS_BEFORE_MAX + environment->late_count + 1, sizeof(*words));
     if (!words)
         return NULL;
     words[used++] = setpriv;
@@ -199,6 +235,10 @@ static const char **make_words(const struct child_spec *spec, const struct user 
         words[used++] = "--init-groups";
     }
     words[used++] = "--";
+    if (environment->late_count)
+        words[used++] = "/usr/bin/env";
+    for (size_t i = 0; i < environment->late_count; i++)
+        words[used++] = environment->late[i];
     words[used++] = program;
     for (size_t i = 1; i < count; i++)
         words[used++] = spec->argv[i];
@@ -306,7 +346,7 @@ static bool start_in(struct child *self, const struct child_spec *spec, const st
         folder = is_folder(user->home) ? user->home : "/";
     struct descriptors fds;
     pid_t pid = 0;
-    const char **words = make_words(spec, user, setpriv, program, ids);
+    const char **words = make_words(spec, user, environment, setpriv, program, ids);
     int error = !words ? ENOMEM : copy_descriptors(&fds, spec) ? 0 : errno;
     if (!error)
         error = spawn(words, environment->entries, &fds, folder, &pid);

@@ -298,6 +298,22 @@ static void another_user_has_an_identity_and_a_clean_environment(void **state)
     assert_string_equal(result.text, expected);
 }
 
+/* The loader tells which libraries it looks for: not those of setpriv, which is root's still. */
+static void what_loads_code_is_not_heeded_before_the_user_is_changed(void **state)
+{
+    (void)state;
+    struct run result;
+    if (geteuid() != 0)
+        skip();
+    const char *argv[] = {"sh", "-c", "echo $LD_DEBUG $TMPDIR $MORE", NULL};
+    const char *added[] = {"LD_DEBUG=libs", "MORE=too", "TMPDIR=/tmp", NULL};
+    run((struct child_spec){.argv = argv, .environment = added, .user = "nobody", .pass = -1}, &result);
+    assert_int_equal(result.end.code, 0);
+    assert_non_null(strstr(result.text, "libs /tmp too\n"));
+    assert_non_null(strstr(result.text, "libc.so"));
+    assert_null(strstr(result.text, "libcap-ng"));
+}
+
 static void another_users_program_ends_with_us_too(void **state)
 {
     (void)state;
@@ -343,6 +359,7 @@ int main(void)
         cmocka_unit_test(a_stopped_one_hears_that_it_is_to_end),
         cmocka_unit_test(it_ends_with_the_process_that_started_it),
         cmocka_unit_test(another_user_has_an_identity_and_a_clean_environment),
+        cmocka_unit_test(what_loads_code_is_not_heeded_before_the_user_is_changed),
         cmocka_unit_test(another_users_program_ends_with_us_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
