@@ -138,6 +138,12 @@ static void drop_backend(struct keeper *self)
     self->retry_ns = clock_now_ns() + RETRY_NS;
 }
 
+/* False: it is to look after another display by now, or to end. With the lock held. */
+static bool is_wanted(const struct keeper *self)
+{
+    return self->request.attach_number == self->attach_number && !self->request.stopping;
+}
+
 /* Also while it opens, its end can be forced. */
 static struct keeper_backend *open_backend(struct keeper *self, const char *display, const char *xauthority,
                                            int64_t owner, const char *output)
@@ -148,7 +154,7 @@ static struct keeper_backend *open_backend(struct keeper *self, const char *disp
     bool opened = false;
     if (backend) {
         mutex_lock(&self->lock);
-        bool wanted = self->request.attach_number == self->attach_number && !self->request.stopping;
+        bool wanted = is_wanted(self);
         self->backend = backend;
         self->opening = true;
         mutex_unlock(&self->lock);
@@ -222,7 +228,10 @@ static void settle_elsewhere(struct keeper *self)
         publish_backend(self, NULL, false);
         backend->ops->close(backend);
     }
-    if (settled)
+    mutex_lock(&self->lock);
+    bool broken_off = !is_wanted(self);
+    mutex_unlock(&self->lock);
+    if (settled || broken_off) /* then the note stays */
         return;
     log_info("mode: the display %s, whose mode was switched, is not there any more", self->debt.display);
     forget_debt(self);
