@@ -177,6 +177,9 @@ static void judge_server(const struct match *self, int index, bool by_environmen
     if (server->is_xwayland)
         text_copy(candidate->reason, sizeof(candidate->reason), "Xwayland of a Wayland session: " NO_WAYLAND);
     candidate->rank = candidate->kind * 100000 + server->number;
+    /* A user's own server before one of somebody who lets everybody in. This kind is the last one, so there is room. */
+    if (candidate->kind == FINDER_SOCKET && facts->uid != 0 && !(server->known && server->uid == facts->uid))
+        candidate->rank += 100000;
 }
 
 /* A session without an X server that could be found. */

@@ -19,7 +19,7 @@ enum finder_kind {
     FINDER_ENVIRONMENT,  /* $DISPLAY */
     FINDER_GREETER,      /* the login screen, when it is in front: a session behind it draws nothing */
     FINDER_SESSION,      /* a session that is not in front */
-    FINDER_SOCKET,       /* an X server nobody is known to have logged in at */
+    FINDER_SOCKET,       /* an X server nobody is known to have logged in at; our own user's first */
 };
 
 struct finder_candidate {

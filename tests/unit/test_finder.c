@@ -115,6 +115,17 @@ static void a_session_is_matched_by_the_process_the_terminal_or_the_user(void **
     assert_candidate(&world, 2, ":2", true, "session of bert that");
 }
 
+static void a_users_own_server_comes_before_those_that_let_everybody_in(void **state)
+{
+    (void)state;
+    struct world world = {.facts = {.uid = ANNA}};
+    add_server(&world, 1, ROOT);
+    add_server(&world, 2, ANNA);
+    judge(&world);
+    assert_candidate(&world, 0, ":2", true, "X server of anna");
+    assert_candidate(&world, 1, ":1", true, "X server of root");
+}
+
 /* Else the session's cookies would be tried on it. */
 static void a_session_is_not_at_a_server_of_another_user(void **state)
 {
@@ -352,6 +363,7 @@ int main(void)
         cmocka_unit_test(nothing_gives_nothing),
         cmocka_unit_test(the_order_is_front_environment_greeter_behind_and_sockets),
         cmocka_unit_test(a_session_is_matched_by_the_process_the_terminal_or_the_user),
+        cmocka_unit_test(a_users_own_server_comes_before_those_that_let_everybody_in),
         cmocka_unit_test(a_session_is_not_at_a_server_of_another_user),
         cmocka_unit_test(one_user_with_two_servers_has_the_session_at_one_of_them),
         cmocka_unit_test(wayland_is_refused_with_advice),
