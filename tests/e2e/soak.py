@@ -418,6 +418,7 @@ class Soak:
         if len(self.watch.sizes) < 2 and ("mode" in self.ends or self.match or self.private):
             self.failures.append("the desktop's mode never changed: the soak shows nothing of that")
         self.check_apps()
+        self.check_returns()
 
     def check_apps(self):
         """What was done was undone, in turns; only `quit` may be owed an undo, until the next launch."""
@@ -428,6 +429,15 @@ class Soak:
             self.app_turns[moment] = len(turns)
             if turns.replace("+-", "") not in ("", "+" if moment == "quit" else ""):
                 self.failures.append(f"app: {moment} was done (+) and undone (-) like this: {turns[:200]}")
+            if not turns and self.count >= 20:
+                self.failures.append(f"app: {moment} was never done")
+
+    def check_returns(self):
+        """Each X server that was killed was seen to come back."""
+        killed = sum(visit.plan.end == "xkill" for visit in self.done)
+        returns = self.watch.ask()["display"]["reconnects"]
+        if returns < killed:
+            self.failures.append(f"X was killed {killed} times, and {returns} returns were seen")
 
     def check_log(self):
         lines = [line for line in self.host.log().splitlines()
