@@ -2,6 +2,8 @@
 /* Reading what RandR says about outputs and modes. Many small questions, so they are asked together. */
 #include "capture/x11_keeper.h"
 
+#include "base/text.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,6 +66,7 @@ static bool take_lines(struct x11_outputs *outputs)
                                    .vtotal = m->vtotal,
                                    .flags = m->mode_flags};
         snprintf(line->name, sizeof(line->name), "%.*s", m->name_len, names);
+        text_make_printable(line->name); /* it will be in a note */
         names += m->name_len;
         names_left -= m->name_len;
     }
@@ -169,6 +172,7 @@ static void choose_streamed(struct x11_keeper *self, struct x11_outputs *outputs
         outputs->active_count++;
         snprintf(name, sizeof(name), "%.*s", xcb_randr_get_output_info_name_length(info),
                  (const char *)xcb_randr_get_output_info_name(info));
+        text_make_printable(name);
         bool chosen = any ? !outputs->streamed || ids[i] == primary : strcmp(name, self->output) == 0;
         if (!chosen)
             continue;

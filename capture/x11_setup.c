@@ -180,6 +180,7 @@ static enum x11_reply look_at_output(struct x11_source *self, xcb_randr_output_t
     char name[64];
     int length = xcb_randr_get_output_info_name_length(info);
     snprintf(name, sizeof(name), "%.*s", length, (const char *)xcb_randr_get_output_info_name(info));
+    text_make_printable(name);
     xcb_randr_crtc_t crtc = info->crtc;
     free(answer);
     if (crtc == XCB_NONE || (wish && strcmp(name, wish) != 0))

@@ -16,6 +16,8 @@
 #include <sys/shm.h>
 #include <unistd.h>
 
+#define SIZE_MAX_BYTES ((size_t)1 << 30) /* 16384x16384: what claims to be larger is no desktop */
+
 static bool attach_memfd(struct x11_source *self, size_t size_bytes)
 {
     int fd = memfd_create("earthshine-picture", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -58,7 +60,7 @@ static bool attach_sysv(struct x11_source *self, size_t size_bytes)
 bool x11_shm_attach(struct x11_source *self, size_t size_bytes, bool want_fd)
 {
     x11_shm_detach(self);
-    if (want_fd ? attach_memfd(self, size_bytes) : attach_sysv(self, size_bytes))
+    if (size_bytes <= SIZE_MAX_BYTES && (want_fd ? attach_memfd(self, size_bytes) : attach_sysv(self, size_bytes)))
         return true;
     snprintf(self->base.sentence, sizeof(self->base.sentence), "No shared memory of %zu MB for the screen's picture.",
              size_bytes >> 20);
