@@ -280,7 +280,8 @@ function updateSession(element, item) {
   text("loss", number(item.loss_percent, 2) + " %");
   element.querySelector(".loss").classList.toggle("bad", item.loss_percent >= 1);
   text("encoder", [item.encoder, codecName(item.codec)].filter(Boolean).join(" · "));
-  element.querySelector(".owns").hidden = !item.owns_mode;
+  const mode = state.status.display && state.status.display.mode;
+  element.querySelector(".owns").hidden = !(item.owns_mode && mode && mode.wished); // match_mode may leave it alone
   line(element.querySelector(".reason"), item.rate_reason);
   element.querySelector(".end").setAttribute("aria-label", "End the stream to " + (item.client || item.address));
 }
@@ -293,6 +294,42 @@ function renderSessions(items) {
 }
 
 /* --- clients --- */
+
+const rightNames = { keyboard: "keyboard", mouse: "mouse", touch: "touch and pen", gamepad: "gamepads" };
+
+function rightsSentence(rights) {
+  const words = Object.keys(rightNames).filter((word) => rights.includes(word));
+  if (words.length === Object.keys(rightNames).length) return "May use everything";
+  return words.length ? "May use " + words.map((word) => rightNames[word]).join(", ") : "May only watch";
+}
+
+// Each change is sent by itself, in turn; until the last is answered the boxes stay as they were ticked.
+function tendRights(row, item) {
+  const boxes = [...row.querySelectorAll(".rights input")];
+  let turn = Promise.resolve();
+  row.changing = 0;
+  for (const box of boxes) {
+    box.addEventListener("change", () => {
+      row.changing++;
+      turn = turn
+        .then(() =>
+          attempt(async () => {
+            const rights = boxes.filter((one) => one.checked).map((one) => one.value);
+            await api("clients/rights", { id: item.id, rights: rights.join(" ") });
+            put(row.querySelector(".may summary"), rightsSentence(rights));
+          }))
+        .finally(() => row.changing--);
+    });
+  }
+}
+
+function updateRights(row, item) {
+  row.querySelector(".may").hidden = item.rights === undefined;
+  if (item.rights === undefined || row.changing) return;
+  const rights = item.rights.split(" ");
+  put(row.querySelector(".may summary"), rightsSentence(rights));
+  for (const box of row.querySelectorAll(".rights input")) box.checked = rights.includes(box.value);
+}
 
 function makeClient(item) {
   const row = copyOf("client-template");
@@ -316,6 +353,7 @@ function makeClient(item) {
     put(row.querySelector(".label"), input.value.trim());
     close();
   });
+  tendRights(row, item);
   row.querySelector(".remove").addEventListener("click", () => {
     const name = row.querySelector(".label").textContent;
     ask("Remove " + name + "?", "It must pair again before it can stream. A running stream ends.", "Remove", async () => {
@@ -333,6 +371,7 @@ function updateClient(row, item) {
   put(seen, "Paired " + ago(item.paired_ms) + (item.seen_ms ? " · seen " + ago(item.seen_ms) : ""));
   seen.title = "Certificate " + groups(item.fingerprint);
   row.querySelector(".badge").hidden = !item.streaming;
+  updateRights(row, item);
   row.querySelector(".edit").setAttribute("aria-label", "Rename " + name);
   row.querySelector(".remove").setAttribute("aria-label", "Remove " + name);
 }
