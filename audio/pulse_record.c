@@ -101,10 +101,12 @@ static void on_state(pa_stream *stream, void *ctx)
 {
     struct pulse *self = ctx;
     pa_stream_state_t state = pa_stream_get_state(stream);
-    if (state == PA_STREAM_FAILED || state == PA_STREAM_TERMINATED)
+    if (state == PA_STREAM_FAILED || state == PA_STREAM_TERMINATED) {
         self->stream_failed = true;
-    else if (state == PA_STREAM_READY)
+    } else if (state == PA_STREAM_READY) {
         log_debug("pulse: recording %s, %d channels", pa_stream_get_device_name(stream), self->channels);
+        self->is_stale = true; /* PulseAudio may have set an idle sink to our rate */
+    }
 }
 
 void pulse_record_stop(struct pulse *self)

@@ -85,3 +85,6 @@ earthshine_unit_test(seat LIBS es_input PkgConfig::JANSSON SOURCES unit/input_re
 earthshine_unit_test(seat_keys LIBS es_input SOURCES unit/input_recorder.c)
 target_link_options(test_seat_keys PRIVATE -Wl,--wrap=clock_now_ns)
 earthshine_unit_test(seat_touch LIBS es_input SOURCES unit/input_recorder.c)
+if(HAVE_PULSE)
+    earthshine_unit_test(pulse LIBS es_audio)
+endif()
