@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "host/host_internal.h"
+#include "host/rights.h"
 #include "host/xlog.h"
 
 #include <stdio.h>
@@ -31,13 +32,15 @@ static json_t *list_clients(void *ctx)
     json_t *list = json_array();
     for (size_t i = 0; i < state_client_count(self->state); i++) {
         const struct state_client *client = state_client_at(self->state, i);
-        char fingerprint[17];
+        char fingerprint[17], rights[RIGHTS_TEXT];
         text_hex(client->sha256, 8, fingerprint);
+        rights_text(client->rights, rights);
         if (!client->pending)
-            json_array_append_new(list, json_pack("{ss ss ss sI sI sb}", "id", client->id, "name", client->name,
-                                                  "fingerprint", fingerprint, "paired_ms",
-                                                  (json_int_t)client->paired_ms, "seen_ms", (json_int_t)client->seen_ms,
-                                                  "streaming", sessions_streaming(self->sessions, client->sha256)));
+            json_array_append_new(list,
+                                  json_pack("{ss ss ss sI sI sb ss}", "id", client->id, "name", client->name,
+                                            "fingerprint", fingerprint, "paired_ms", (json_int_t)client->paired_ms,
+                                            "seen_ms", (json_int_t)client->seen_ms, "streaming",
+                                            sessions_streaming(self->sessions, client->sha256), "rights", rights));
     }
     return list;
 }
@@ -251,6 +254,20 @@ static enum web_result rename_client(void *ctx, const char *id, const char *name
     return WEB_OK;
 }
 
+static enum web_result set_client_rights(void *ctx, const char *id, const char *text,
+                                         void (*done)(void *arg, bool stored), void *arg)
+{
+    struct host *self = ctx;
+    unsigned rights;
+    if (!find_client(self, id))
+        return WEB_NOT_FOUND;
+    if (!rights_parse(text, &rights))
+        return WEB_BAD_VALUE;
+    state_set_rights(self->state, id, rights);
+    saver_save(&self->saver, done, arg);
+    return WEB_OK;
+}
+
 /* At once: what it streams and runs ends, its next request gets 401. */
 static enum web_result remove_client(void *ctx, const char *id, void (*done)(void *arg, bool stored), void *arg)
 {
@@ -355,6 +372,7 @@ void host_fill_backend(struct host *self)
         .pairing_reopen = reopen_pairing,
         .client_rename = rename_client,
         .client_remove = remove_client,
+        .client_rights = set_client_rights,
         .session_end = end_session,
         .desktop_restart_session = restart_session,
         .desktop_restart_server = restart_server,

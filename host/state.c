@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "base/thread.h"
 #include "host/state_data.h"
+#include "input/seat.h"
 #include "protocol/crypto.h"
 
 #include <errno.h>
@@ -343,7 +344,8 @@ bool state_put_client(struct state *self, const char *name, const char *certific
 {
     struct state_data *data = &self->data;
     size_t index = client_by_certificate(self, sha256);
-    struct state_client fresh = {.paired_ms = now_ms, .seen_ms = now_ms, .enabled = true, .pending = true};
+    struct state_client fresh = {
+        .paired_ms = now_ms, .seen_ms = now_ms, .rights = SEAT_EVERYTHING, .enabled = true, .pending = true};
     if (index == SIZE_MAX) {
         if (data->client_count == STATE_CLIENTS_MAX) {
             log_error("state: %d clients are paired, no more fit; remove one", STATE_CLIENTS_MAX);
@@ -401,6 +403,14 @@ bool state_enable_client(struct state *self, const char *id, bool enabled)
     struct state_client *client = client_by_id(self, id);
     if (client)
         client->enabled = enabled;
+    return client;
+}
+
+bool state_set_rights(struct state *self, const char *id, unsigned rights)
+{
+    struct state_client *client = client_by_id(self, id);
+    if (client)
+        client->rights = rights;
     return client;
 }
 

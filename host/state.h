@@ -36,6 +36,7 @@ struct state_client {
     char *certificate_pem;
     uint8_t sha256[32];
     int64_t paired_ms, seen_ms; /* wall clock */
+    unsigned rights; /* enum seat_right, input/seat.h; all of them at first */
     bool enabled;
     bool pending; /* not on disk yet: unknown to state_find_client() */
 };
@@ -76,7 +77,7 @@ size_t state_client_count(const struct state *self);
 const struct state_client *state_client_at(const struct state *self, size_t index); /* until the next change */
 /* The enabled client with this certificate; looks at all entries, compares in constant time. NULL: none. */
 const struct state_client *state_find_client(const struct state *self, const uint8_t sha256[32]);
-/* A client that has just paired. A known certificate gets the new name and time (and stays enabled or disabled as it
+/* A client that has just paired. A known certificate gets the new name and time (what it may do stays as it
  * was); a new one is pending until state_confirm_client(). `name` "": a name is made up. False: full, or no memory. */
 bool state_put_client(struct state *self, const char *name, const char *certificate_pem, const uint8_t sha256[32],
                       int64_t now_ms, char ret_id[STATE_ID_TEXT]);
@@ -85,6 +86,7 @@ void state_confirm_client(struct state *self, const char *id, bool stored);
 bool state_remove_client(struct state *self, const char *id);
 bool state_rename_client(struct state *self, const char *id, const char *name);
 bool state_enable_client(struct state *self, const char *id, bool enabled);
+bool state_set_rights(struct state *self, const char *id, unsigned rights);
 void state_saw_client(struct state *self, const uint8_t sha256[32], int64_t now_ms);
 
 /* --- the page --- */

@@ -6,6 +6,8 @@
 #include "host/state_data.h"
 
 #include "base/text.h"
+#include "host/rights.h"
+#include "input/seat.h"
 #include "protocol/crypto.h"
 
 #include <jansson.h>
@@ -79,6 +81,16 @@ static bool get_hash(const json_t *object, const char *name, uint8_t *ret_data, 
     return hex && text_unhex(hex, strlen(hex), ret_data, size);
 }
 
+/* Without the key: all of them. */
+static bool read_rights(const json_t *object, unsigned *ret_rights)
+{
+    *ret_rights = SEAT_EVERYTHING;
+    if (!json_object_get(object, "rights"))
+        return true;
+    const char *text = get_text(object, "rights", RIGHTS_TEXT);
+    return text && rights_parse(text, ret_rights);
+}
+
 static const char *read_client(const json_t *object, struct state_client *ret_client)
 {
     const char *id = get_text(object, "id", STATE_ID_TEXT);
@@ -88,18 +100,23 @@ static const char *read_client(const json_t *object, struct state_client *ret_cl
     const json_t *enabled = json_object_get(object, "enabled");
     struct crypto_certificate certificate;
     uint8_t sha256[32];
+    unsigned rights;
     if (!id || !state_data_is_uuid(id))
         return "a client's id";
     if (!name || !state_data_is_name(name))
         return "a client's name";
     if (!json_is_integer(paired) || !json_is_integer(seen) || !json_is_boolean(enabled))
         return "a client's times or its enabled flag";
+    if (!read_rights(object, &rights))
+        return "a client's rights";
     if (!pem || !get_hash(object, "sha256", sha256, sizeof(sha256)) ||
         !crypto_certificate_parse(pem, strlen(pem), &certificate) ||
         crypto_compare(certificate.sha256, sha256, sizeof(sha256)) != 0)
         return "a client's certificate";
-    *ret_client = (struct state_client){
-        .paired_ms = json_integer_value(paired), .seen_ms = json_integer_value(seen), .enabled = json_is_true(enabled)};
+    *ret_client = (struct state_client){.paired_ms = json_integer_value(paired),
+                                        .seen_ms = json_integer_value(seen),
+                                        .rights = rights,
+                                        .enabled = json_is_true(enabled)};
     text_copy(ret_client->id, sizeof(ret_client->id), id);
     text_copy(ret_client->name, sizeof(ret_client->name), name);
     memcpy(ret_client->sha256, sha256, sizeof(sha256));
@@ -281,6 +298,13 @@ static bool put_hex(json_t *object, const char *name, const uint8_t *data, size_
     return put(object, name, json_string(hex));
 }
 
+static bool put_rights(json_t *entry, unsigned rights)
+{
+    char text[RIGHTS_TEXT];
+    rights_text(rights, text);
+    return rights == SEAT_EVERYTHING || put(entry, "rights", json_string(text));
+}
+
 static json_t *clients_json(const struct state_data *self)
 {
     json_t *list = json_array();
@@ -292,7 +316,7 @@ static json_t *clients_json(const struct state_data *self)
             put(entry, "certificate", json_string(client->certificate_pem)) &&
             put_hex(entry, "sha256", client->sha256, 32) && put(entry, "paired_ms", json_integer(client->paired_ms)) &&
             put(entry, "seen_ms", json_integer(client->seen_ms)) &&
-            put(entry, "enabled", json_boolean(client->enabled));
+            put(entry, "enabled", json_boolean(client->enabled)) && put_rights(entry, client->rights);
         if (!good || json_array_append(list, entry) != 0) {
             json_decref(list);
             list = NULL;

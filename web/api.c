@@ -12,7 +12,7 @@
 
 #define API_ROOT       "/api/v1/"
 #define CHANGE_HOLD_NS (20 * CLOCK_SECOND_NS)
-enum { ID_MAX = 128, NAME_MAX_BYTES = 128 };
+enum { ID_MAX = 128, NAME_MAX_BYTES = 128, RIGHTS_MAX = 64 };
 
 struct route {
     const char *method, *path;
@@ -205,6 +205,22 @@ static void post_client_rename(struct web_call *call)
         end_change(call, change, backend->client_rename(backend->ctx, id, name, change_stored, change));
 }
 
+static void post_client_rights(struct web_call *call)
+{
+    char id[ID_MAX + 1], rights[RIGHTS_MAX + 1];
+    const struct request_field fields[] = {{"id", 1, ID_MAX, id}, {"rights", 0, RIGHTS_MAX, rights}};
+    if (!take_fields(call, fields, 2))
+        return;
+    struct web_backend *backend = &call->web->backend;
+    if (!backend->client_rights) {
+        reply_result(call, WEB_NOT_FOUND);
+        return;
+    }
+    struct change *change = begin_change(call);
+    if (change)
+        end_change(call, change, backend->client_rights(backend->ctx, id, rights, change_stored, change));
+}
+
 static void act_on_desktop(struct web_call *call, enum web_result (*act)(void *ctx), const char *missing)
 {
     if (!take_fields(call, NULL, 0))
@@ -268,6 +284,7 @@ static const struct route routes[] = {
     {"GET", "clients", false, get_clients},
     {"POST", "clients/rename", false, post_client_rename},
     {"POST", "clients/remove", false, post_client_remove},
+    {"POST", "clients/rights", false, post_client_rights},
     {"GET", "status", false, get_status},
     {"POST", "sessions/end", false, post_session_end},
     {"POST", "desktop/restart-session", false, post_restart_session},

@@ -19,7 +19,7 @@ enum web_result { WEB_OK, WEB_NOT_FOUND, WEB_BAD_VALUE, WEB_BUSY, WEB_FAILED };
 struct web_backend {
     void *ctx;
     /* New references. pairings: [{id, address, since_ms, fingerprint}], clients: [{id, name, fingerprint, paired_ms,
-     * seen_ms, streaming}], status: {host, version, uniqueid, base_port, certificate, display{}, desktop{} or null,
+     * seen_ms, streaming, rights}], status: {host, version, uniqueid, base_port, certificate, display{}, desktop{} or null,
      * apps[], stages[], inhibit, encoders[], sessions[], counters{}, discovery, pairing_closed}. Times are milliseconds
      * of the wall clock. The page does without what is missing. */
     json_t *(*pairings)(void *ctx);
@@ -35,6 +35,10 @@ struct web_backend {
     enum web_result (*client_rename)(void *ctx, const char *id, const char *name, void (*done)(void *arg, bool stored),
                                      void *arg);
     enum web_result (*client_remove)(void *ctx, const char *id, void (*done)(void *arg, bool stored), void *arg);
+    /* `rights`: those it has from now on, of "keyboard mouse touch gamepad"; "": it may only look. Optional: NULL is
+     * answered as not found. */
+    enum web_result (*client_rights)(void *ctx, const char *id, const char *rights,
+                                     void (*done)(void *arg, bool stored), void *arg);
     enum web_result (*session_end)(void *ctx, const char *id);
     /* Of the private display; what is running on it ends. These three are optional: NULL is answered as not found. */
     enum web_result (*desktop_restart_session)(void *ctx); /* WEB_NOT_FOUND: there is no session command */

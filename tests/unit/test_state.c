@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "host/state_data.h"
+#include "input/seat.h"
 
 #include <dirent.h>
 #include <jansson.h>
@@ -294,6 +295,70 @@ static void removed_and_disabled_clients_are_unknown_at_once(void **state)
     state_close(s);
 }
 
+static void what_a_client_may_do_is_kept(void **state)
+{
+    const struct bench *b = *state;
+    struct state *s = open_good(b);
+    uint8_t sha256[32];
+    char again[STATE_ID_TEXT];
+    const char *pem = pem_of(0, sha256);
+    add(s, 0, "first");
+    add(s, 3, "second");
+    assert_int_equal(state_client_at(s, 0)->rights, SEAT_EVERYTHING);
+    assert_true(state_set_rights(s, state_client_at(s, 0)->id, SEAT_MOUSE | SEAT_GAMEPAD));
+    assert_true(state_set_rights(s, state_client_at(s, 1)->id, 0));
+    assert_false(state_set_rights(s, "nobody", 0));
+    assert_true(state_put_client(s, "first", pem, sha256, 2000, again)); /* pairs again */
+    assert_true(state_save_now(s));
+    state_close(s);
+    s = open_good(b);
+    assert_int_equal(state_client_at(s, 0)->rights, SEAT_MOUSE | SEAT_GAMEPAD);
+    assert_int_equal(state_client_at(s, 1)->rights, 0);
+    assert_true(state_set_rights(s, state_client_at(s, 0)->id, SEAT_EVERYTHING));
+    assert_true(state_save_now(s));
+    state_close(s);
+    s = open_good(b);
+    assert_int_equal(state_client_at(s, 0)->rights, SEAT_EVERYTHING);
+    state_close(s);
+}
+
+static void odd_rights_make_the_file_bad(void **state)
+{
+    const struct bench *b = *state;
+    struct state *s = open_good(b);
+    add(s, 0, "first");
+    state_set_rights(s, state_client_at(s, 0)->id, SEAT_MOUSE);
+    assert_true(state_save_now(s));
+    state_close(s);
+    char *text;
+    size_t size;
+    assert_int_equal(file_read(b->file, STATE_FILE_MAX, &text, &size), FILE_OK);
+    static const char found[] = "\"rights\": \"mouse\"";
+    static const struct {
+        const char *value;
+        enum state_data_result result;
+    } cases[] = {{"\"\"", STATE_DATA_OK},        {"\"touch keyboard\"", STATE_DATA_OK},
+                 {"\"mouse \"", STATE_DATA_BAD}, {"\"mouse mouse\"", STATE_DATA_BAD},
+                 {"\"magic\"", STATE_DATA_BAD},  {"15", STATE_DATA_BAD},
+                 {"null", STATE_DATA_BAD}};
+    const char *at = strstr(text, found), *why;
+    assert_non_null(at);
+    struct state_data *data = calloc(1, sizeof(*data));
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char changed[8192];
+        int length = snprintf(changed, sizeof(changed), "%.*s\"rights\": %s%s", (int)(at - text), text, cases[i].value,
+                              at + strlen(found));
+        assert_in_range(length, 1, sizeof(changed) - 1);
+        assert_int_equal(state_data_parse(changed, (size_t)length, data, &why), cases[i].result);
+        if (cases[i].result == STATE_DATA_BAD)
+            assert_string_equal(why, "a client's rights");
+        else
+            state_data_finish(data);
+    }
+    free(data);
+    free(text);
+}
+
 static void a_client_counts_only_when_it_is_on_disk(void **state)
 {
     struct state *s = open_good(*state);
@@ -486,6 +551,8 @@ int main(void)
         WITH_FOLDER(odd_entries_of_apps_are_refused),
         WITH_FOLDER(clients_are_known_by_the_exact_certificate),
         WITH_FOLDER(removed_and_disabled_clients_are_unknown_at_once),
+        WITH_FOLDER(what_a_client_may_do_is_kept),
+        WITH_FOLDER(odd_rights_make_the_file_bad),
         WITH_FOLDER(a_client_counts_only_when_it_is_on_disk),
         WITH_FOLDER(the_setup_code_is_forgiving_in_form_only),
         WITH_FOLDER(the_previous_generation_is_kept_and_used),

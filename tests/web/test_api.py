@@ -18,6 +18,7 @@ POSTS = {
     "pairings/reopen": {},
     "clients/rename": {"id": "tv", "name": "x"},
     "clients/remove": {"id": "tv"},
+    "clients/rights": {"id": "tv", "rights": "mouse"},
     "sessions/end": {"id": "s1"},
     "desktop/restart-session": {},
     "desktop/restart-server": {},
@@ -217,6 +218,17 @@ class LoggedIn(ApiTest):
         self.assert_error(self.caller.post("sessions/end", {"id": "s1"}), 404)
         self.assertEqual(self.caller.get("status")[1]["host"], "workstation-3")
 
+    def test_rights_are_a_list_of_words(self):
+        for rights in ["mouse", "keyboard mouse touch gamepad", ""]:
+            self.assertEqual(self.caller.post("clients/rights", {"id": "tv", "rights": rights}), (200, {}))
+            self.host.expect("rights tv " + rights)
+            self.assertEqual(self.caller.get("clients")[1][0]["rights"], rights)
+        self.assert_error(self.caller.post("clients/rights", {"id": "nobody", "rights": ""}), 404)
+        self.assert_error(self.caller.post("clients/rights", {"id": "tv", "rights": "magic"}), 400)
+        for body in [{"id": "tv"}, {"rights": ""}, {"id": "tv", "rights": ["mouse"]}, {"id": "tv", "rights": "m" * 65}]:
+            self.assert_error(self.caller.post("clients/rights", body), 400)
+        self.assertTrue(self.host.lines.empty())
+
     def test_restarts_reach_a_private_display_only(self):
         for route, told in [("desktop/restart-session", "restart session"), ("desktop/restart-server", "restart server")]:
             self.assert_error(self.caller.post(route, {}), 404, "not_found")
@@ -341,6 +353,7 @@ class OldHost(ApiTest):
         self.assert_error(self.caller.get("desktop/log"), 404, "not_found")
         for route in ["desktop/restart-session", "desktop/restart-server"]:
             self.assert_error(self.caller.post(route, {}), 404, "not_found")
+        self.assert_error(self.caller.post("clients/rights", {"id": "tv", "rights": ""}), 404, "not_found")
         self.assertEqual(self.caller.get("status")[0], 200)
 
 

@@ -233,6 +233,28 @@ class Open(PageTest):
         self.host.expect("remove tv")
         self.wait("it is gone", lambda: self.client_names() == ["Steam Deck"])
 
+    def test_what_a_client_may_use_is_ticked(self):
+        row = '.client[data-id="tv"] '
+        said = lambda: self.text(row + ".may summary")
+        ticked = lambda: [one.get_attribute("value") for one in self.all(row + ".rights input") if one.is_selected()]
+        self.wait("the sentence", lambda: said() == "May use everything")
+        self.find(row + ".may summary").click()
+        self.assertEqual(ticked(), ["keyboard", "mouse", "touch", "gamepad"])
+        left = ["mouse", "touch", "gamepad"]
+        self.find(row + '.rights [value="keyboard"]').click()
+        self.host.expect("rights tv mouse touch gamepad")
+        self.wait("the sentence", lambda: said() == "May use mouse, touch and pen, gamepads")
+        self.shot("rights")
+        for word in ["mouse", "touch", "gamepad"]:
+            left.remove(word)
+            self.find(row + f'.rights [value="{word}"]').click()
+            self.host.expect("rights tv " + " ".join(left))
+        self.wait("the sentence", lambda: said() == "May only watch" and ticked() == [])
+        self.find(row + '.rights [value="mouse"]').send_keys(Keys.SPACE)
+        self.host.expect("rights tv mouse")
+        self.wait("the sentence", lambda: said() == "May use mouse" and ticked() == ["mouse"])
+        self.assertEqual(self.text('.client[data-id="deck"] .may summary'), "May use everything")
+
     def test_a_stream_shows_its_figures_and_can_be_ended(self):
         self.assertTrue(self.shown("#sessions-empty"))
         self.host.tell("stream on")
@@ -503,6 +525,7 @@ class OldHost(PageTest):
         for selector in ["#apps-card", "#desktop", "#health", "#candidates-box", "#mode-problem", "#found-log"]:
             self.assertFalse(self.shown(selector), selector)
         self.assertNotIn("Health", self.text("#about"))
+        self.assertFalse(any(one.is_displayed() for one in self.all(".client .may")))
         self.host.tell_status(desktop=scenes.DESKTOP)
         self.click_when_there("#restart-display")
         self.click_when_there("#ask-yes")

@@ -3,8 +3,8 @@
  * web_host: the real page on a real HTTPS server over a host that exists in memory only. For the Python tests beside
  * it. usage: web_host [-o] PORT [PASSWORD] Lines on stdin change the host: "ask ID ADDRESS", "gone ID", "stream on",
  * "stream off", "close pairing", "status {...}" (members its status has from now on), "log TEXT" (JSON text or null).
- * With -o it is an old host, that knows nothing of desktops. A PIN of 1234 is right. What the page did is told on
- * stdout, one line each.
+ * With -o it is an old host, that knows nothing of desktops and rights. A PIN of 1234 is right. What the page did is
+ * told on stdout, one line each.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -114,9 +114,10 @@ static json_t *get_status(void *ctx)
 
 static json_t *new_client(const char *id, const char *name, int64_t paired_ms)
 {
-    return json_pack("{s:s,s:s,s:s,s:I,s:I,s:b}", "id", id, "name", name, "fingerprint",
+    return json_pack("{s:s,s:s,s:s,s:I,s:I,s:b,s:s}", "id", id, "name", name, "fingerprint",
                      "5ad1c39f20e4b8875ad1c39f20e4b8875ad1c39f20e4b8875ad1c39f20e4b887", "paired_ms",
-                     (json_int_t)paired_ms, "seen_ms", (json_int_t)clock_wall_ms(), "streaming", 0);
+                     (json_int_t)paired_ms, "seen_ms", (json_int_t)clock_wall_ms(), "streaming", 0, "rights",
+                     "keyboard mouse touch gamepad");
 }
 
 static enum web_result pairing_pin(void *ctx, const char *id, const char *pin, const char *name)
@@ -171,6 +172,21 @@ static enum web_result client_remove(void *ctx, const char *id, void (*done)(voi
         return WEB_NOT_FOUND;
     printf("remove %s\n", id);
     json_array_remove(self->clients, at);
+    done(arg, true);
+    return WEB_OK;
+}
+
+static enum web_result client_rights(void *ctx, const char *id, const char *rights,
+                                     void (*done)(void *arg, bool stored), void *arg)
+{
+    struct fake_host *self = ctx;
+    size_t at = index_of(self->clients, id);
+    if (at == SIZE_MAX)
+        return WEB_NOT_FOUND;
+    if (strstr(rights, "magic"))
+        return WEB_BAD_VALUE;
+    printf("rights %s %s\n", id, rights);
+    json_object_set_new(json_array_get(self->clients, at), "rights", json_string(rights));
     done(arg, true);
     return WEB_OK;
 }
@@ -339,6 +355,7 @@ static const struct web_backend backend = {
     .pairing_reopen = pairing_reopen,
     .client_rename = client_rename,
     .client_remove = client_remove,
+    .client_rights = client_rights,
     .session_end = session_end,
     .desktop_restart_session = restart_session,
     .desktop_restart_server = restart_server,
@@ -348,6 +365,14 @@ static const struct web_backend backend = {
     .setup_code_matches = setup_code_matches,
 };
 
+/* As a host of before there were rights. */
+static void forget_rights(struct fake_host *self)
+{
+    size_t i;
+    json_t *client;
+    json_array_foreach(self->clients, i, client) json_object_del(client, "rights");
+}
+
 static int serve(struct fake_host *self, uint16_t port, bool is_old)
 {
     struct web_backend mine = backend;
@@ -355,6 +380,8 @@ static int serve(struct fake_host *self, uint16_t port, bool is_old)
     if (is_old) {
         mine.desktop_restart_session = mine.desktop_restart_server = NULL;
         mine.desktop_log = NULL;
+        mine.client_rights = NULL;
+        forget_rights(self);
     }
     struct tls_context *tls = make_tls();
     self->loop = loop_create();
