@@ -111,7 +111,7 @@ static inline void rig_text(struct seat_client *client, const uint32_t *code_poi
     seat_event(client, &event);
 }
 
-/* A finger at rest in the middle of the pixel counts; pressure 1/2, size and rotation unknown. */
+/* Pressure 1/2, size and rotation unknown. */
 static inline void rig_touch(struct seat_client *client, enum input_contact what, uint32_t pointer, float x, float y)
 {
     struct input_event event = {.kind = INPUT_TOUCH};
