@@ -176,6 +176,13 @@ static void judge_server(const struct match *self, int index, bool by_environmen
     candidate->usable = !server->is_xwayland;
     if (server->is_xwayland)
         text_copy(candidate->reason, sizeof(candidate->reason), "Xwayland of a Wayland session: " NO_WAYLAND);
+    /* Anybody can start a server, paint a desktop on it and read what is typed there. */
+    if (candidate->kind == FINDER_SOCKET && facts->uid == 0 && server->known && server->uid != 0 && candidate->usable) {
+        candidate->usable = false;
+        snprintf(candidate->reason, sizeof(candidate->reason),
+                 "X server of %.40s without a session: root takes it only by name, display = :%d", server->user,
+                 server->number);
+    }
     candidate->rank = candidate->kind * 100000 + server->number;
     /* A user's own server before one of somebody who lets everybody in. This kind is the last one, so there is room. */
     if (candidate->kind == FINDER_SOCKET && facts->uid != 0 && !(server->known && server->uid == facts->uid))

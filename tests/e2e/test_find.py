@@ -251,7 +251,8 @@ class Refusals(Finding):
         xwayland = os.path.join(folder, "Xwayland")
         shutil.copy(shutil.which("Xvfb"), xwayland)
         wayland = self.serve("bert", program=xwayland)
-        lame = self.serve("anna", more=["-extension", "DAMAGE"])
+        lame = self.serve(more=["-extension", "DAMAGE"])
+        sham = self.serve("bert")
         stopped = self.serve("anna", colour=BLUE)
         session("1", "anna", stopped)
         session("2", "bert", kind="wayland", active=False)
@@ -264,6 +265,7 @@ class Refusals(Finding):
         self.assertEqual(self.reasons()[lame.name], "lacks DAMAGE or XFIXES")
         self.assertIn("Xwayland of a Wayland session", self.reasons()[wayland.name])
         self.assertIn("login screen on Wayland", self.reasons()["session 3"])
+        self.assertIn("root takes it only by name", self.reasons()[sham.name])
         time.sleep(6)  # some rounds
         self.assertLessEqual(len(re.findall("WARN.*display: .*does not answer", self.host.log())), 2)
         other = self.serve(colour=GREEN)

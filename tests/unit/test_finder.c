@@ -94,7 +94,7 @@ static void the_order_is_front_environment_greeter_behind_and_sockets(void **sta
     assert_candidate(&world, 3, ":5", true, "login screen");
     assert_candidate(&world, 4, ":4", true, "session of bert that is not in front");
     assert_candidate(&world, 5, ":2", true, "X server of root");
-    assert_candidate(&world, 6, ":8", true, "X server of bert");
+    assert_candidate(&world, 6, ":8", false, "X server of bert");
 }
 
 static void a_session_is_matched_by_the_process_the_terminal_or_the_user(void **state)
@@ -136,9 +136,10 @@ static void a_session_is_not_at_a_server_of_another_user(void **state)
     add_session(&world, "x11", ANNA, 0)->vt = 2;
     judge(&world);
     assert_int_equal(world.count, 3);
-    assert_candidate(&world, 0, ":0", true, "X server of bert");
-    assert_candidate(&world, 1, ":1", true, "X server of bert");
-    assert_candidate(&world, 2, "session c1", false, "not to be found");
+    assert_candidate(&world, 0, "session c1", false, "not to be found");
+    assert_candidate(&world, 1, ":0", false,
+                     "X server of bert without a session: root takes it only by name, display = :0");
+    assert_candidate(&world, 2, ":1", false, "X server of bert");
 }
 
 static void one_user_with_two_servers_has_the_session_at_one_of_them(void **state)
@@ -150,7 +151,7 @@ static void one_user_with_two_servers_has_the_session_at_one_of_them(void **stat
     add_session(&world, "x11", ANNA, 1);
     judge(&world);
     assert_candidate(&world, 0, ":1", true, "active session");
-    assert_candidate(&world, 1, ":0", true, "X server of anna");
+    assert_candidate(&world, 1, ":0", false, "X server of anna without a session");
 }
 
 static void wayland_is_refused_with_advice(void **state)
@@ -240,7 +241,7 @@ static void of_many_the_best_are_kept(void **state)
     (void)state;
     struct world world = {.facts = {.uid = ROOT}};
     for (int i = 0; i < FINDER_FACTS_MAX; i++)
-        add_server(&world, 100 - i, ANNA)->is_xwayland = i % 2;
+        add_server(&world, 100 - i, ROOT)->is_xwayland = i % 2;
     judge(&world);
     assert_int_equal(world.count, FINDER_MAX);
     assert_candidate(&world, 0, ":70", true, "");
