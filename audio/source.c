@@ -27,7 +27,9 @@ struct audio_tap {
 };
 
 struct audio_source {
-    struct audio_source_config config;
+    void (*note)(void *ctx, const char *note);
+    void (*changed)(void *ctx);
+    void *ctx;
 
     struct mutex control; /* around all calls into the backend; guards the next four */
     struct audio_backend *backend;
@@ -71,8 +73,8 @@ static void on_push(void *ctx, const float *samples, size_t frames, int channels
 
 static void tell_changed(struct audio_source *self)
 {
-    if (self->config.changed)
-        self->config.changed(self->config.ctx);
+    if (self->changed)
+        self->changed(self->ctx);
 }
 
 static void on_sink(void *ctx, const struct audio_backend_sink *sink)
@@ -99,8 +101,8 @@ static void on_reconnected(void *ctx)
 static void on_note(void *ctx, const char *note)
 {
     struct audio_source *self = ctx;
-    if (self->config.note)
-        self->config.note(self->config.ctx, note);
+    if (self->note)
+        self->note(self->ctx, note);
 }
 
 static const struct audio_backend_events events = {
@@ -112,7 +114,8 @@ static const struct audio_backend_events events = {
 
 /* --- the source --- */
 
-static bool make_backend(struct audio_source *self, const struct audio_source_config *config)
+static bool make_backend(struct audio_source *self, const struct audio_source_config *config,
+                         const struct audio_backend_ops *ops)
 {
     const struct audio_backend_config backend_config = {
         .events = &events,
@@ -121,19 +124,25 @@ static bool make_backend(struct audio_source *self, const struct audio_source_co
         .may_change_default = config->note != NULL,
         .server = config->server,
     };
+    self->backend = ops->create(&backend_config);
+    if (self->backend)
+        text_copy(self->status.backend, sizeof(self->status.backend), ops->name);
+    return self->backend != NULL;
+}
+
+/* The first of the list that works, or the one that is named. */
+static bool choose_backend(struct audio_source *self, const struct audio_source_config *config)
+{
     bool any = !config->backend || strcmp(config->backend, "auto") == 0, known = any;
-    for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]) && !self->backend; i++) {
-        const struct audio_backend_ops *ops = config->ops ? config->ops : backends[i];
-        if (!config->ops && !any && strcmp(config->backend, ops->name) != 0)
-            continue;
-        known = true;
-        self->backend = ops->create(&backend_config);
-        if (self->backend)
-            text_copy(self->status.backend, sizeof(self->status.backend), ops->name);
+    for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
+        bool named = !any && strcmp(config->backend, backends[i]->name) == 0;
+        known |= named;
+        if ((any || named) && make_backend(self, config, backends[i]))
+            return true;
     }
     if (!known)
         log_error("audio: there is no backend \"%s\" in this build", config->backend);
-    return self->backend != NULL;
+    return false;
 }
 
 struct audio_source *audio_source_create(const struct audio_source_config *config)
@@ -141,10 +150,12 @@ struct audio_source *audio_source_create(const struct audio_source_config *confi
     struct audio_source *self = calloc(1, sizeof(*self));
     if (!self)
         return log_oom("audio");
-    self->config = *config;
+    self->note = config->note;
+    self->changed = config->changed;
+    self->ctx = config->ctx;
     mutex_init(&self->control);
     mutex_init(&self->lock);
-    if (make_backend(self, config)) {
+    if (config->ops ? make_backend(self, config, config->ops) : choose_backend(self, config)) {
         log_info("audio: sound comes from %s", self->status.backend);
         return self;
     }
