@@ -21,13 +21,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LINGER_NS    (60 * CLOCK_SECOND_NS) /* a new recording may be 2 s late with its first samples */
-#define ANSWER_NS    (5 * CLOCK_SECOND_NS)
-#define PAUSE_MIN_NS (500 * CLOCK_MS_NS)
-#define PAUSE_MAX_NS (5 * CLOCK_SECOND_NS)
-#define PATIENCE_NS  (30 * CLOCK_SECOND_NS) /* so long after a loss the pauses stay short: a restart is followed */
-#define END_NS       (500 * CLOCK_MS_NS)
-#define ABANDON_NS   (1500 * CLOCK_MS_NS)
+#define LINGER_NS     (60 * CLOCK_SECOND_NS) /* a new recording may be 2 s late with its first samples */
+#define ANSWER_NS     (5 * CLOCK_SECOND_NS)
+#define PAUSE_MIN_NS  (500 * CLOCK_MS_NS)
+#define PAUSE_MAX_NS  (5 * CLOCK_SECOND_NS)
+#define PATIENCE_NS   (30 * CLOCK_SECOND_NS) /* so long after a loss the pauses stay short: a restart is followed */
+#define END_NS        (500 * CLOCK_MS_NS)
+#define LOOK_AGAIN_NS (300 * CLOCK_MS_NS)
+#define DOUBT_MIN_NS  (600 * CLOCK_MS_NS)
+#define DOUBT_MAX_NS  (60 * CLOCK_SECOND_NS)
+#define ABANDON_NS    (1500 * CLOCK_MS_NS)
 
 bool pulse_wants_sound(const struct pulse *self, int64_t now_ns)
 {
@@ -121,6 +124,7 @@ static void on_sink(pa_context *context, const pa_sink_info *info, int end, void
 static void look(struct pulse *self, int64_t now_ns)
 {
     self->is_stale = false;
+    self->looked_ns = now_ns;
     self->next_facts = (struct pulse_facts){0};
     self->looks_pending = 2;
     self->answer_by_ns = now_ns + ANSWER_NS;
@@ -204,7 +208,7 @@ static void attempt(struct pulse *self, int64_t now_ns)
         self->is_lost = true;
 }
 
-static void greet(struct pulse *self)
+static void greet(struct pulse *self, int64_t now_ns)
 {
     pa_operation *operation =
         pa_context_subscribe(self->context, PA_SUBSCRIPTION_MASK_SINK | PA_SUBSCRIPTION_MASK_SERVER, NULL, NULL);
@@ -214,6 +218,7 @@ static void greet(struct pulse *self)
         self->events->reconnected(self->events_ctx);
     self->was_ready = true;
     self->is_new = false;
+    self->device_seen_ns = now_ns; /* it may still be looking for its devices */
 }
 
 /* False: there is no server to talk to at the moment. */
@@ -308,10 +313,44 @@ static bool has_ended(struct pulse *self, int64_t now_ns)
     return self->facts_known && !waits && pulse_sink_is_tidy(self);
 }
 
+/*
+ * While the default sink is one that the server does not list, it is asked again, and after a while by a new
+ * connection: pipewire-pulse 0.3.65 keeps its own idea of the default for each connection and at times misses that a
+ * sink went and another took its place, for good. A PipeWire without session manager never has a default, so the pauses
+ * grow.
+ */
+static void doubt(struct pulse *self, int64_t now_ns)
+{
+    if (self->facts.default_sink.name[0] || !(self->facts.has_device || self->facts.ours.name[0])) {
+        self->doubted_ns = 0;
+        if (self->facts.default_sink.name[0])
+            self->doubt_pause_ns = DOUBT_MIN_NS;
+        return;
+    }
+    if (self->doubted_ns == 0)
+        self->doubted_ns = now_ns;
+    int64_t look_ns = self->looked_ns + LOOK_AGAIN_NS, leave_ns = self->doubted_ns + self->doubt_pause_ns;
+    if (now_ns >= leave_ns && !self->now.ending) {
+        log_debug("pulse: the default sink %s is not in the list: connecting again", self->facts.default_name);
+        self->doubt_pause_ns = self->doubt_pause_ns * 2 < DOUBT_MAX_NS ? self->doubt_pause_ns * 2 : DOUBT_MAX_NS;
+        self->doubted_ns = 0;
+        drop_context(self);
+        pulse_sink_lost_server(self);
+        self->was_ready = false; /* for people, nothing was lost */
+        attempt(self, now_ns);
+        pulse_wake_by(self, now_ns);
+    } else if (now_ns >= look_ns) {
+        self->is_stale = true;
+        pulse_wake_by(self, now_ns);
+    } else {
+        pulse_wake_by(self, look_ns < leave_ns ? look_ns : leave_ns);
+    }
+}
+
 static void server_step(struct pulse *self, int64_t now_ns)
 {
     if (self->is_new)
-        greet(self);
+        greet(self, now_ns);
     bool waits = self->looks_pending > 0 || (self->request != PULSE_IDLE && !self->request_done);
     if (!waits && self->is_stale) {
         look(self, now_ns);
@@ -322,6 +361,9 @@ static void server_step(struct pulse *self, int64_t now_ns)
         return;
     }
     if (!self->facts_known)
+        return;
+    doubt(self, now_ns);
+    if (!self->ready)
         return;
     if (pulse_wants_sound(self, now_ns) && !self->now.open)
         pulse_wake_by(self, self->linger_until_ns);
@@ -396,6 +438,7 @@ static struct audio_backend *pulse_create(const struct audio_backend_config *con
     self->events_ctx = config->ctx;
     self->may_change_default = config->may_change_default;
     self->pause_ns = PAUSE_MIN_NS;
+    self->doubt_pause_ns = DOUBT_MIN_NS;
     self->lost_ns = clock_now_ns();
     mutex_init(&self->lock);
     cond_init(&self->changed);

@@ -89,12 +89,13 @@ struct pulse {
     int looks_pending; /* replies of a look that have not come yet */
     enum pulse_request request;
     bool request_done, request_ok;
-    int64_t answer_by_ns; /* of looks and requests; 0: nothing is awaited */
+    int64_t looked_ns, doubted_ns, doubt_pause_ns; /* the default sink is unknown since */
+    int64_t answer_by_ns;                          /* of looks and requests; 0: nothing is awaited */
 
     enum pulse_default default_state;
     char former[PULSE_NAME_SIZE];
     bool owes_note; /* a note is on disk */
-    int64_t settled_by_ns, load_again_ns, unload_again_ns;
+    int64_t settled_by_ns, load_again_ns, unload_again_ns, device_seen_ns;
     bool load_refused, owns_sink;
     bool has_looked; /* for what an earlier run has left */
     bool is_left;    /* `former` is from an earlier run */

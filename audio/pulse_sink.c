@@ -22,6 +22,7 @@
 #define SETTLE_NS       (3 * CLOCK_SECOND_NS) /* PipeWire's session manager takes its time after the reply */
 #define LOAD_AGAIN_NS   (5 * CLOCK_SECOND_NS)
 #define UNLOAD_AGAIN_NS (2 * CLOCK_SECOND_NS)
+#define GRACE_NS        (500 * CLOCK_MS_NS) /* a device that changes its profile goes and comes back */
 #define RESTORE_NS      (400 * CLOCK_MS_NS)
 
 static const char note_head[] = "pulse default-sink ";
@@ -221,10 +222,37 @@ static void heed_refusal(struct pulse *self)
     }
 }
 
+/* The note is on disk: ours may become the default, or already was before the server was lost or we crashed. */
+static void go_on_with_note(struct pulse *self, bool is_ours, bool wanted, int64_t now_ns)
+{
+    bool has_sink = self->facts.ours.name[0] != '\0';
+    if (has_sink && !self->facts.default_sink.name[0] && (self->is_left || !wanted)) /* not known yet */
+        return;
+    if (is_ours && has_sink) {
+        self->default_state = PULSE_DEFAULT_IS_OURS;
+    } else if (!wanted || self->is_left) {
+        self->default_state = PULSE_DEFAULT_LEFT_ALONE;
+    } else if (has_sink) {
+        self->default_state = PULSE_DEFAULT_SETTLING;
+        self->settled_by_ns = now_ns + SETTLE_NS;
+        set_default(self, PULSE_SINK_NAME, now_ns);
+    }
+    self->is_left = false;
+}
+
+static void watch_default(struct pulse *self, bool is_ours, bool wanted, int64_t now_ns)
+{
+    if (!self->facts.ours.name[0])
+        self->default_state = PULSE_DEFAULT_NOTED;
+    else if (is_ours && !wanted)
+        restore(self, now_ns);
+    else if (!is_ours && self->facts.default_sink.name[0])
+        yield_to_user(self);
+}
+
 static void default_step(struct pulse *self, int64_t now_ns)
 {
     bool is_ours = strcmp(self->facts.default_name, PULSE_SINK_NAME) == 0;
-    bool has_sink = self->facts.ours.name[0] != '\0';
     bool wanted = self->now.silence && !self->now.ending;
     switch (self->default_state) {
     case PULSE_DEFAULT_LEFT_ALONE:
@@ -235,26 +263,13 @@ static void default_step(struct pulse *self, int64_t now_ns)
         await_note(self, now_ns);
         break;
     case PULSE_DEFAULT_NOTED:
-        if (is_ours && has_sink) {
-            self->default_state = PULSE_DEFAULT_IS_OURS;
-        } else if (!wanted || self->is_left) {
-            self->default_state = PULSE_DEFAULT_LEFT_ALONE;
-        } else if (has_sink) {
-            self->default_state = PULSE_DEFAULT_SETTLING;
-            self->settled_by_ns = now_ns + SETTLE_NS;
-            set_default(self, PULSE_SINK_NAME, now_ns);
-        }
+        go_on_with_note(self, is_ours, wanted, now_ns);
         break;
     case PULSE_DEFAULT_SETTLING:
         settle(self, is_ours, now_ns);
         break;
     case PULSE_DEFAULT_IS_OURS:
-        if (!has_sink)
-            self->default_state = PULSE_DEFAULT_NOTED;
-        else if (!is_ours)
-            yield_to_user(self);
-        else if (!wanted)
-            restore(self, now_ns);
+        watch_default(self, is_ours, wanted, now_ns);
         break;
     case PULSE_DEFAULT_RESTORING:
         await_restored(self, is_ours, now_ns);
@@ -265,10 +280,9 @@ static void default_step(struct pulse *self, int64_t now_ns)
             self->default_state = PULSE_DEFAULT_LEFT_ALONE;
         break;
     }
-    self->is_left = false;
 }
 
-static bool needs_sink(const struct pulse *self, int64_t now_ns)
+static bool needs_sink(struct pulse *self, int64_t now_ns)
 {
     switch (self->default_state) {
     case PULSE_DEFAULT_NOTED:
@@ -284,7 +298,12 @@ static bool needs_sink(const struct pulse *self, int64_t now_ns)
     default:
         break;
     }
-    return !self->facts.has_device && pulse_wants_sound(self, now_ns);
+    if (self->facts.has_device || !pulse_wants_sound(self, now_ns))
+        return false;
+    if (now_ns >= self->device_seen_ns + GRACE_NS || self->facts.ours.name[0])
+        return true;
+    pulse_wake_by(self, self->device_seen_ns + GRACE_NS);
+    return false;
 }
 
 void pulse_sink_step(struct pulse *self, int64_t now_ns)
@@ -292,6 +311,8 @@ void pulse_sink_step(struct pulse *self, int64_t now_ns)
     if (self->request != PULSE_IDLE && self->request_done && !self->request_ok)
         heed_refusal(self);
     self->request = PULSE_IDLE;
+    if (self->facts.has_device)
+        self->device_seen_ns = now_ns;
     enum pulse_default before;
     do {
         before = self->default_state;
