@@ -19,6 +19,7 @@ enum { FILE_MAX_BYTES = 64 * 1024 };
 enum kind {
     KIND_NUMBER,  /* int, min..max */
     KIND_TEXT,    /* char[max], not empty */
+    KIND_USER,    /* char[max], the name of a user: a comment behind it must not become part of it */
     KIND_WORD,    /* enum (int): one of `words`, by position */
     KIND_BIND,    /* char[max]: an IPv4 address */
     KIND_DISPLAY, /* char[max]: auto, none, :N or :N.M */
@@ -54,7 +55,7 @@ static const struct key keys[] = {
     {"output", KIND_TEXT, FIELD(output), 0, SIZE(output), NULL},
     {"virtual_display", KIND_SIZE, FIELD(virtual_width), 64, 8192, NULL},
     {"session_command", KIND_TEXT, FIELD(session_command), 0, SIZE(session_command), NULL},
-    {"session_user", KIND_TEXT, FIELD(session_user), 0, SIZE(session_user), NULL},
+    {"session_user", KIND_USER, FIELD(session_user), 0, SIZE(session_user), NULL},
     {"match_mode", KIND_WORD, FIELD(match_mode), 0, 0, match_words},
     {"encoder", KIND_TEXT, FIELD(encoder), 0, SIZE(encoder), encoder_words},
     {"audio", KIND_WORD, FIELD(audio), 0, 0, audio_words},
@@ -225,6 +226,10 @@ static bool set_value(struct config *self, const struct key *key, const char *va
         if (!is_display(value))
             return false;
         break;
+    case KIND_USER:
+        if (!value[0] || strpbrk(value, " \t#"))
+            return false;
+        break;
     case KIND_TEXT:
         if (!value[0] || (key->words && find_word(key->words, value) < 0))
             return false;
@@ -245,6 +250,8 @@ static void say_expected(const struct key *key, struct byte_writer *out)
         byte_writer_printf(out, "an IPv4 address of this machine, or 0.0.0.0 for all");
     } else if (key->kind == KIND_SIZE) {
         byte_writer_printf(out, "WIDTHxHEIGHT, each from %d to %d, or nothing", key->min, key->max);
+    } else if (key->kind == KIND_USER) {
+        byte_writer_printf(out, "the name of a user; a comment needs a line of its own");
     } else if (key->kind == KIND_DISPLAY) {
         byte_writer_printf(out, "auto, none, or an X display such as :0");
     } else {

@@ -17,7 +17,8 @@
 
 enum kind {
     KIND_TEXT,
-    KIND_PATH,       /* from / */
+    KIND_PATH, /* from / */
+    KIND_USER,
     KIND_ENVIRONMENT /* NAME=value; may come again */
 };
 
@@ -36,7 +37,7 @@ static const struct key keys[] = {
     TEXT("command", command, KIND_TEXT),
     TEXT("directory", directory, KIND_PATH),
     TEXT("environment", environment, KIND_ENVIRONMENT),
-    TEXT("user", user, KIND_TEXT),
+    TEXT("user", user, KIND_USER),
     TEXT("image", image, KIND_PATH),
     TEXT("connect", hooks[CONFIG_CONNECT].run, KIND_TEXT),
     TEXT("connect_undo", hooks[CONFIG_CONNECT].undo, KIND_TEXT),
@@ -195,6 +196,11 @@ static bool set(struct config_app *app, const struct key *key, const char *value
         return add_environment(key, field, value, continues, ret_why);
     if (key->kind == KIND_PATH && !continues && value[0] != '/') {
         snprintf(ret_why, CONFIG_ERROR_MAX, "%s = %.64s: expected a path from /", key->name, value);
+        return false;
+    }
+    if (key->kind == KIND_USER && (continues || strpbrk(value, " \t#"))) {
+        snprintf(ret_why, CONFIG_ERROR_MAX,
+                 "%s = %.64s: expected the name of a user; a comment needs a line of its own", key->name, value);
         return false;
     }
     return append(key, field, value, ret_why);

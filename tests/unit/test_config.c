@@ -87,6 +87,9 @@ static void mistakes_are_told_with_their_line_and_change_nothing(void **state)
         {"[app \"a\"]\nenvironment = 1A=b", "test.conf:2"},
         {"[app \"a\"]\nuser = \xff", "test.conf:2"},
         {"[app \"a\"]\nuser = a\x01z", "test.conf:2"},
+        {"[app \"a\"]\nuser = anna # who plays", "test.conf:2"},
+        {"[app \"a\"]\nuser = anna\n bert", "test.conf:3"},
+        {"session_user = anna # who works", "test.conf:1"},
         /* the same CRC-32 */
         {"[app \"app-plumless\"]\n[app \"app-buckeroo\"]\n", "test.conf:2"},
     };
@@ -283,7 +286,7 @@ static void the_example_file_is_right(void **state)
             fail_msg("%s", error);
         keys++;
     }
-    assert_int_equal(keys, 19);
+    assert_int_equal(keys, 21);
     free(text);
 }
 
