@@ -371,13 +371,24 @@ static void server_step(struct pulse *self, int64_t now_ns)
     pulse_record_step(self, now_ns);
 }
 
+static bool is_asked(struct pulse *self)
+{
+    mutex_lock(&self->lock);
+    bool asked = self->asked.times != self->now.times;
+    mutex_unlock(&self->lock);
+    return asked;
+}
+
 /* Waits for the server, the other threads or the time that the step has asked for. False: the loop is broken. */
 static bool iterate(struct pulse *self)
 {
     int64_t wait_us = (self->wake_ns - clock_now_ns() + CLOCK_US_NS - 1) / CLOCK_US_NS;
     int timeout_us = wait_us < 0 ? 0 : wait_us > 60000000 ? 60000000 : (int)wait_us;
-    return pa_mainloop_prepare(self->loop, timeout_us) >= 0 && pa_mainloop_poll(self->loop) >= 0 &&
-           pa_mainloop_dispatch(self->loop) >= 0;
+    if (pa_mainloop_prepare(self->loop, timeout_us) < 0)
+        return false;
+    if (is_asked(self)) /* prepare forgets the wake-ups that came before it */
+        pa_mainloop_wakeup(self->loop);
+    return pa_mainloop_poll(self->loop) >= 0 && pa_mainloop_dispatch(self->loop) >= 0;
 }
 
 static void pulse_free(struct pulse *self)
@@ -470,6 +481,7 @@ static void pulse_destroy(struct audio_backend *base)
     int64_t until_ns = clock_now_ns() + ABANDON_NS;
     mutex_lock(&self->lock);
     self->asked.ending = true;
+    self->asked.times++;
     pa_mainloop_wakeup(self->loop);
     while (!self->ended && cond_wait_until(&self->changed, &self->lock, until_ns))
         ;
@@ -488,6 +500,7 @@ static void pulse_destroy(struct audio_backend *base)
 
 static void unlock_and_wake(struct pulse *self)
 {
+    self->asked.times++;
     mutex_unlock(&self->lock);
     pa_mainloop_wakeup(self->loop);
 }

@@ -54,6 +54,7 @@ enum pulse_request { PULSE_IDLE, PULSE_LOADING, PULSE_UNLOADING, PULSE_SETTING }
 struct pulse_asked {
     bool open, silence, ending;
     int channels;
+    unsigned times;       /* something was asked */
     int notes_unanswered; /* also those that forget: the answers say not which they are about */
     bool note_lost;
 };
