@@ -41,6 +41,8 @@ struct display {
     int wake_fd;
     char output[64];
     struct keeper *keeper;
+    void (*moved)(void *ctx);
+    void *moved_ctx;
     struct heartbeat heartbeat;
 
     struct mutex lock; /* guards the next three; never held during slow work */
@@ -88,10 +90,16 @@ static void publish_source(struct display *self)
     struct source *source = self->source;
     mutex_lock(&self->status_lock);
     self->status.capturing = source != NULL;
+    self->status.x = source ? source->x : 0;
+    self->status.y = source ? source->y : 0;
+    self->status.screen_width = source ? source->screen_width : 0;
+    self->status.screen_height = source ? source->screen_height : 0;
     self->status.width = source ? source->width : 0;
     self->status.height = source ? source->height : 0;
     text_copy(self->status.source, sizeof(self->status.source), source ? source->place : "status");
     mutex_unlock(&self->status_lock);
+    if (self->moved)
+        self->moved(self->moved_ctx);
 }
 
 static void drop_card(struct display *self)
@@ -144,6 +152,7 @@ static void adopt_source(struct display *self, struct source *source)
     self->source = source;
     text_copy(self->status.name, sizeof(self->status.name), source->display);
     text_copy(self->status.xauthority, sizeof(self->status.xauthority), source->xauthority);
+    self->status.cookie_owner = source->cookie_owner;
     self->status.reconnects += self->was_capturing;
     self->status.silent = false;
     mutex_unlock(&self->status_lock);
@@ -465,6 +474,8 @@ struct display *display_create(const struct display_config *config)
     mutex_init(&self->status_lock);
     opener_init(&self->opener, wake, self);
     text_copy(self->output, sizeof(self->output), config->output);
+    self->moved = config->moved;
+    self->moved_ctx = config->ctx;
     choose_name(self, config->name);
     self->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (self->wake_fd < 0) {

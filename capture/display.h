@@ -29,6 +29,8 @@ struct display_config {
     /* Keep this text on disk, then call display_note_stored(); "" forgets it. Not called on the caller's thread, must
      * not block. NULL: nothing can be kept, and no mode is changed but that of a display of our own. */
     void (*note)(void *ctx, const char *note);
+    /* Capture thread, must not block: what is captured, or its place on the screen, is another. May be NULL. */
+    void (*moved)(void *ctx);
     void *ctx;
 };
 
@@ -63,13 +65,16 @@ struct display_candidate {
 };
 
 struct display_status {
-    bool capturing;     /* false: the status picture is shown */
-    int width, height;  /* of the captured area in px, 0 while not capturing */
+    bool capturing;    /* false: the status picture is shown */
+    int width, height; /* of the captured area in px, 0 while not capturing */
+    int x, y;          /* of its upper left corner on the screen */
+    int screen_width, screen_height;
     char source[64];    /* "x11 :0 DP-1" */
     char sentence[160]; /* why there is no desktop, for people; empty while capturing */
     bool silent;        /* there is a server, and it does not answer */
     uint64_t reconnects;
     char name[32], xauthority[DISPLAY_PATH_MAX]; /* of the captured display, ":0"; xauthority "": the usual place */
+    int64_t cookie_owner;                        /* only if this user owns that file; -1: whoever */
     struct display_mode_status mode;
     struct display_candidate candidates[DISPLAY_CANDIDATES_MAX]; /* of `auto`, at the last look */
     int candidate_count;

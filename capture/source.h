@@ -44,7 +44,9 @@ struct source_ops {
 
 struct source {
     const struct source_ops *ops;
-    int width, height;    /* px, of the captured area */
+    int width, height; /* px, of the captured area */
+    int x, y;          /* of its upper left corner on the screen */
+    int screen_width, screen_height;
     char place[64];       /* "x11 :0 DP-1" */
     char sentence[160];   /* why it failed, for people */
     char display[32];     /* ":0"; "": not a display */

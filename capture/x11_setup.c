@@ -270,8 +270,12 @@ bool x11_choose_area(struct x11_source *self, int64_t until_ns)
         }
     }
     self->area = area;
+    self->base.x = area.x;
+    self->base.y = area.y;
     self->base.width = area.width;
     self->base.height = area.height;
+    self->base.screen_width = self->root_width;
+    self->base.screen_height = self->root_height;
     snprintf(self->base.place, sizeof(self->base.place), "x11 %.20s %.38s", self->display, is_all ? "all" : name);
     return true;
 }

@@ -354,6 +354,7 @@ static void handle_launch(struct gamestream *self, struct http_exchange *exchang
     struct sessions_caller caller = {.peer = *http_exchange_peer(exchange), .local = *http_exchange_local(exchange)};
     text_copy(caller.name, sizeof(caller.name), client->name);
     memcpy(caller.sha256, client->sha256, sizeof(caller.sha256));
+    caller.rights = client->rights;
     bool encrypted = launch.corever >= 1;
     if (!resume && !check_app(self, exchange, launch.app_id, element)) {
         log_info("gamestream: %s may not launch app %u", caller.name, (unsigned)launch.app_id);

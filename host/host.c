@@ -64,8 +64,12 @@ static void prepare(void *arg)
     };
     self->prepared = load_or_make(self, IDENTITY_GAMESTREAM, &names, &self->identity) &&
                      load_or_make(self, IDENTITY_WEB, &names, &self->web_identity);
+    static const char *const wishes[] = {
+        [CONFIG_INPUT_AUTO] = "auto", [CONFIG_INPUT_UINPUT] = "uinput", [CONFIG_INPUT_XTEST] = "xtest"};
     if (self->prepared)
         self->report_count = encoder_probe(self->config->encoder, self->reports);
+    if (self->prepared && self->config->input != CONFIG_INPUT_OFF)
+        self->injector_count = injector_probe(wishes[self->config->input], self->injectors);
 }
 
 static uint32_t offered_codecs(const struct host *self)
@@ -73,11 +77,16 @@ static uint32_t offered_codecs(const struct host *self)
     return encoder_choose(self->reports, self->report_count, ENCODER_H264) ? NVHTTP_CODEC_H264 : 0;
 }
 
-static void log_encoders(const struct host *self)
+static void log_backends(const struct host *self)
 {
     for (int i = 0; i < self->report_count; i++) {
         const struct encoder_report *report = &self->reports[i];
         log_info("encoder: %s %s%s%s", report->name, report->usable ? "works" : "cannot be used",
+                 report->usable ? "" : ": ", report->reason);
+    }
+    for (int i = 0; i < self->injector_count; i++) {
+        const struct injector_report *report = &self->injectors[i];
+        log_info("input: %s %s%s%s", report->name, report->usable ? "works" : "cannot be used",
                  report->usable ? "" : ": ", report->reason);
     }
     if (!offered_codecs(self))
@@ -122,6 +131,7 @@ static bool start_display(struct host *self)
         .output = self->config->output,
         .left_note = state_mode_note(self->state),
         .note = host_keep_note,
+        .moved = host_screen_moved,
         .ctx = self,
     };
     self->display = display_create(&config);
@@ -198,6 +208,32 @@ static void on_audio_ping(void *ctx, const uint8_t *data, size_t size, const str
     sessions_audio_ping(((struct host *)ctx)->sessions, data, size, peer);
 }
 
+static bool start_input(struct host *self)
+{
+    for (int i = 0; i < self->injector_count && !self->injector; i++) {
+        if (self->injectors[i].usable)
+            self->injector = injector_create(self->injectors[i].name);
+    }
+    self->seat = seat_create(self->injector);
+    host_screen_moved(self); /* what it has missed */
+    return self->seat != NULL;
+}
+
+static void stop_input(struct host *self)
+{
+    seat_destroy(self->seat);
+    self->seat = NULL;
+    if (self->injector)
+        self->injector->ops->destroy(self->injector);
+    self->injector = NULL;
+}
+
+/* Control thread, in each of its rounds. */
+static void settle_seat(void *ctx)
+{
+    seat_settle(((struct host *)ctx)->seat);
+}
+
 static bool start_sockets(struct host *self)
 {
     const char *off[STATE_GSO_OFF_MAX];
@@ -232,8 +268,11 @@ static bool start_sessions(struct host *self)
     self->control = control_host_create(&control);
     if (!self->control || !watchdog_add(self->watchdog, "control", control_host_heartbeat(self->control), NULL, NULL))
         return false;
+    control_host_every_round(self->control, settle_seat, self);
     const struct sessions_config config = {
         .config = self->config,
+        .seat = self->seat,
+        .feature_flags = seat_feature_bits(self->injector ? self->injector->ops->can(self->injector) : 0),
         .loop = self->loop,
         .display = self->display,
         .control = self->control,
@@ -436,6 +475,7 @@ static const struct stage stages[] = {
     {"display", start_display, stop_display},
     {"desktop", start_desktop, stop_desktop},
     {"apps", start_apps, stop_apps},
+    {"input", start_input, stop_input},
     {"sockets", start_sockets, stop_sockets},
     {"sessions", start_sessions, stop_sessions},
     {"gamestream", start_gamestream, stop_gamestream},
@@ -528,7 +568,7 @@ static void prepared(void *arg)
         fail(self);
         return;
     }
-    log_encoders(self);
+    log_backends(self);
     if (!start_stages(self)) {
         fail(self);
         return;

@@ -150,6 +150,27 @@ static json_t *sessions_json(const struct host *self)
     return list;
 }
 
+static json_t *input_json(const struct host *self)
+{
+    static const struct {
+        unsigned can;
+        const char *word;
+    } words[] = {{INJECTOR_CAN_KEYS, "keyboard"},    {INJECTOR_CAN_TEXT, "text"},   {INJECTOR_CAN_RELATIVE, "mouse"},
+                 {INJECTOR_CAN_ABSOLUTE, "pointer"}, {INJECTOR_CAN_TOUCH, "touch"}, {INJECTOR_CAN_PEN, "pen"}};
+    json_t *list = json_array();
+    for (int i = 0; i < self->injector_count; i++) {
+        const struct injector_report *report = &self->injectors[i];
+        json_t *can = json_array();
+        for (size_t w = 0; w < sizeof(words) / sizeof(words[0]); w++) {
+            if (report->can & words[w].can)
+                json_array_append_new(can, json_string(words[w].word));
+        }
+        json_array_append_new(list, json_pack("{ss sb ss so}", "name", report->name, "usable", report->usable, "reason",
+                                              report->reason, "can", can));
+    }
+    return json_pack("{ss so}", "active", self->injector ? self->injector->ops->name : "", "injectors", list);
+}
+
 static json_t *make_status(void *ctx)
 {
     struct host *self = ctx;
@@ -162,7 +183,7 @@ static json_t *make_status(void *ctx)
     char address[ADDRESS_TEXT_MAX];
     host_own_address(self, address);
     json_t *more =
-        json_pack("{ss so so so ss}", "address", address, "desktop",
+        json_pack("{so ss so so so ss}", "input", input_json(self), "address", address, "desktop",
                   self->desktop ? desktop_to_json(self->desktop) : json_null(), "apps", apps_to_json(self->apps),
                   "stages", watchdog_to_json(self->watchdog), "inhibit", service_awake_text(self->service));
     json_object_update(status, more);
@@ -264,6 +285,7 @@ static enum web_result set_client_rights(void *ctx, const char *id, const char *
     if (!rights_parse(text, &rights))
         return WEB_BAD_VALUE;
     state_set_rights(self->state, id, rights);
+    sessions_set_rights(self->sessions, find_client(self, id)->sha256, rights);
     saver_save(&self->saver, done, arg);
     return WEB_OK;
 }

@@ -16,6 +16,7 @@
 #include "host/service.h"
 #include "host/sessions.h"
 #include "host/watchdog.h"
+#include "input/seat.h"
 #include "net/control_host.h"
 #include "net/discovery.h"
 #include "net/gso.h"
@@ -50,6 +51,11 @@ struct host {
     struct desktop *desktop; /* NULL: no private display is configured */
     int64_t silent_since_ns; /* the private display's server; 0: it answers */
     struct apps *apps;
+    struct injector_report injectors[INJECTOR_REPORTS_MAX];
+    int injector_count;
+    struct injector *injector; /* NULL: none works, or input = off */
+    struct seat *seat;
+    unsigned screen_changes;
     char environment[2][CONFIG_PATH_MAX]; /* DISPLAY and XAUTHORITY of a display that was found */
     const char *environment_list[3];
     struct gso_policy *gso;
@@ -77,6 +83,7 @@ struct host {
 /* Callbacks of the parts, in host_wiring.c; `ctx` is the struct host. */
 void host_changed(void *ctx);
 void host_keep_note(void *ctx, const char *note); /* any thread */
+void host_screen_moved(void *ctx);                /* any thread */
 void host_desktop_moved(void *ctx, const char *display, const char *xauthority, const char *sentence);
 void host_session_event(void *ctx, const struct sessions_event *event);
 void host_app_over(void *ctx, uint32_t app_id);

@@ -57,6 +57,30 @@ void host_keep_note(void *ctx, const char *note)
     loop_post(self->loop, keep_note_on_main, job);
 }
 
+/* --- where input goes --- */
+
+static void follow_screen(void *arg)
+{
+    struct host *self = arg;
+    if (!self->display || !self->seat)
+        return;
+    struct display_status status;
+    display_get_status(self->display, &status);
+    struct injector_screen screen = {.width = status.capturing ? status.screen_width : 0,
+                                     .height = status.capturing ? status.screen_height : 0,
+                                     .cookie_owner = status.cookie_owner,
+                                     .generation = ++self->screen_changes};
+    text_copy(screen.display, sizeof(screen.display), status.name);
+    text_copy(screen.xauthority, sizeof(screen.xauthority), status.xauthority);
+    seat_set_geometry(self->seat, (struct rect){status.x, status.y, status.width, status.height}, &screen);
+}
+
+void host_screen_moved(void *ctx)
+{
+    struct host *self = ctx;
+    loop_post(self->loop, follow_screen, self);
+}
+
 /* --- the private display --- */
 
 void host_desktop_moved(void *ctx, const char *display, const char *xauthority, const char *sentence)

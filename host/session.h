@@ -53,14 +53,16 @@ struct session {
     const char *end_reason;                         /* for the log */
 
     struct mutex
-        lock; /* guards the next four: main writes, the control thread reads; only calls that never block inside */
+        lock; /* guards the next five: main writes, the control thread reads; only calls that never block inside */
     struct stream *stream;
     struct address posted_peer, posted_local;
     enum control_end posted_end;
+    struct seat_client *seat_client; /* from session_begin until the control peer's end; NULL: none */
 
     uint32_t invalidated_to; /* control thread: the last frame of the range answered last */
     /* counted by the control thread */
-    atomic_uint_fast64_t lost_packets, fec_reports, blocks_lost, idr_requests, invalidations, input_messages;
+    atomic_uint_fast64_t lost_packets, fec_reports, blocks_lost, idr_requests, invalidations;
+    atomic_uint_fast64_t input_messages, input_unknown, input_malformed;
     atomic_bool start_seen; /* the first 0x0302 of a session means "start", not a loss */
 };
 
@@ -81,4 +83,9 @@ void session_maybe_run(struct session *session);
 
 /* sessions_watch.c: the watchdog looks at the stages of a running stream. */
 void session_watch(struct session *session);
+/* Input: main joins, the control thread takes and leaves. */
+void session_join_seat(struct session *session);
+void session_leave_seat(struct session *session);
+void session_take_input(struct session *session, const uint8_t *packet, size_t size);
+json_t *session_input_json(struct session *session);
 void session_unwatch(struct session *session); /* fine when it is not watched */

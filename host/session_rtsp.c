@@ -30,6 +30,7 @@ static bool offers(const struct session *session, enum encoder_codec codec)
 static void reply_describe(struct session *session, const struct rtsp_request *request, struct byte_writer *out)
 {
     const struct sdp_offer offer = {
+        .feature_flags = session->owner->config.feature_flags,
         .policy = video_policy(session),
         .hevc = offers(session, ENCODER_HEVC),
         .av1 = offers(session, ENCODER_AV1),

@@ -28,6 +28,7 @@
 struct sessions;
 struct udp_socket;
 struct gso_policy;
+struct seat;
 struct watchdog;
 
 enum sessions_event_kind {
@@ -52,6 +53,8 @@ struct sessions_config {
     struct loop *loop;
     struct display *display;
     struct control_host *control;
+    struct seat *seat;         /* takes the input; NULL: it is only counted */
+    unsigned feature_flags;    /* of DESCRIBE: SDP_FEATURE_* */
     struct watchdog *watchdog; /* looks at the streams' stages; NULL: nobody does */
     struct udp_socket *video_socket;
     struct gso_policy *gso;
@@ -76,6 +79,7 @@ struct sessions_caller {
     char name[129];
     uint8_t sha256[32];
     struct address peer, local;
+    unsigned rights; /* enum seat_right */
 };
 
 enum sessions_result {
@@ -102,6 +106,8 @@ const struct nvhttp_launch *sessions_last_launch(const struct sessions *self, co
 bool sessions_demand_encryption(const struct sessions *self, const struct address *peer);
 /* The app ended by itself: its sessions end, nobody runs it any more. No SESSIONS_EVENT_QUIT follows. */
 void sessions_app_over(struct sessions *self, uint32_t app_id);
+/* What the client may do from now on, also in a session under way. */
+void sessions_set_rights(struct sessions *self, const uint8_t sha256[32], unsigned rights);
 bool sessions_streaming(const struct sessions *self, const uint8_t sha256[32]);
 
 /* For the callbacks of rtsp_server (ctx: the sessions) and of the ping listeners. */

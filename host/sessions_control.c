@@ -70,6 +70,7 @@ static void ended_on_main(void *arg)
 static void on_ended(void *ctx, enum control_end why)
 {
     struct session *session = ctx;
+    session_leave_seat(session); /* keys and buttons first */
     mutex_lock(&session->lock);
     session->posted_end = why;
     mutex_unlock(&session->lock);
@@ -150,7 +151,7 @@ static void on_message(void *ctx, uint16_t type, const uint8_t *payload, size_t 
         take_fec_status(session, &message.fec_status);
         break;
     case CONTROL_INPUT:
-        atomic_fetch_add(&session->input_messages, 1);
+        session_take_input(session, payload, size);
         break;
     default:
         break;

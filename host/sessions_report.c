@@ -11,9 +11,11 @@ static void add_feedback(json_t *object, const struct session *s)
     const struct {
         const char *name;
         uint64_t value;
-    } rows[] = {{"fec_reports", atomic_load(&s->fec_reports)},      {"blocks_lost", atomic_load(&s->blocks_lost)},
-                {"idr_requests", atomic_load(&s->idr_requests)},    {"invalidations", atomic_load(&s->invalidations)},
-                {"input_ignored", atomic_load(&s->input_messages)}, {"packets_lost", atomic_load(&s->lost_packets)}};
+    } rows[] = {{"fec_reports", atomic_load(&s->fec_reports)},
+                {"blocks_lost", atomic_load(&s->blocks_lost)},
+                {"idr_requests", atomic_load(&s->idr_requests)},
+                {"invalidations", atomic_load(&s->invalidations)},
+                {"packets_lost", atomic_load(&s->lost_packets)}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         json_object_set_new(object, rows[i].name, json_integer((json_int_t)rows[i].value));
 }
@@ -33,6 +35,7 @@ json_t *sessions_to_json(const struct sessions *self)
         if (object) {
             report_to_json(&s->report, object);
             add_feedback(object, s);
+            json_object_set_new(object, "input", session_input_json((struct session *)s));
         }
         json_array_append_new(list, object);
     }

@@ -50,6 +50,7 @@ struct injector_screen {
     int width, height;    /* px of the whole screen; 0: not known, absolute events are dropped */
     char display[32];     /* ":0"; "": none */
     char xauthority[256]; /* "": the usual place */
+    int64_t cookie_owner; /* only if this user owns that file; -1: whoever */
     unsigned generation;  /* counts each change */
 };
 

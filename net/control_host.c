@@ -84,6 +84,8 @@ struct control_host {
     struct session *sessions[SESSIONS_MAX];
     uint32_t last_id;
     bool stopping;
+    void (*round)(void *ctx); /* may be NULL */
+    void *round_ctx;
     struct control_counters counters;
 };
 
@@ -456,6 +458,24 @@ static bool is_stopping(struct control_host *self)
     return stopping;
 }
 
+void control_host_every_round(struct control_host *self, void (*round)(void *ctx), void *ctx)
+{
+    mutex_lock(&self->lock);
+    self->round = round;
+    self->round_ctx = ctx;
+    mutex_unlock(&self->lock);
+}
+
+static void call_round(struct control_host *self)
+{
+    mutex_lock(&self->lock);
+    void (*round)(void *ctx) = self->round;
+    void *ctx = self->round_ctx;
+    mutex_unlock(&self->lock);
+    if (round)
+        round(ctx);
+}
+
 static void run(void *arg)
 {
     struct control_host *self = arg;
@@ -467,6 +487,7 @@ static void run(void *arg)
         for (size_t i = 0; i < session_count; i++)
             session_work(self, sessions[i], now_ns);
         service(self);
+        call_round(self);
         heartbeat_end(&self->heartbeat);
         if (is_stopping(self) && snapshot(self, sessions) == 0)
             break;

@@ -42,6 +42,9 @@ uint16_t control_host_port(const struct control_host *self); /* the real one whe
 /* Busy during each round of work of the control thread, callbacks included. */
 const struct heartbeat *control_host_heartbeat(const struct control_host *self);
 
+/* Calls `round(ctx)` on the control thread in each of its rounds, at least every 5 ms while a session is there. */
+void control_host_every_round(struct control_host *self, void (*round)(void *ctx), void *ctx);
+
 /* Any thread. A session is known by the returned id (never 0) until `ended`; 0: too many or repeated connect data. */
 uint32_t control_host_add(struct control_host *self, const struct control_session_config *config);
 /* Reliable, channel 0; at most 64 waiting, then the oldest of the same type gives way. */
