@@ -113,6 +113,12 @@ void apps_last_session_ended(struct apps *self, uint32_t app_id)
         app_enqueue(app, &(struct app_event){.kind = APP_EVENT_QUIT});
 }
 
+void apps_desktop_is_back(struct apps *self)
+{
+    for (size_t i = 0; i < self->count; i++)
+        app_find_desktop(&self->list[i]);
+}
+
 void apps_quit(struct apps *self, uint32_t app_id)
 {
     struct app *app = find(self, app_id);

@@ -30,6 +30,8 @@ struct apps_config {
     /* The user programs run as when the app names none; NULL: as the host. */
     const char *(*user)(void *ctx);
     /* By itself: the app is over, its sessions end at once, within this call. Called from the loop alone. */
+    /* The X server that programs run on is gone just now: what ends with it is not over. May be NULL. */
+    bool (*desktop_is_away)(void *ctx);
     void (*command_ended)(void *ctx, uint32_t app_id);
     void (*changed)(void *ctx); /* something the page shows is different */
     void *ctx;
@@ -62,6 +64,7 @@ struct apps_client {
 void apps_session_began(struct apps *self, uint32_t app_id, const struct apps_client *client, bool is_first);
 void apps_first_picture(struct apps *self, uint32_t app_id);
 void apps_last_session_ended(struct apps *self, uint32_t app_id);
+void apps_desktop_is_back(struct apps *self);       /* commands that ended with it are started again */
 void apps_quit(struct apps *self, uint32_t app_id); /* nobody runs it any more */
 
 /* [{name, id, command, state, sentence, output}], state: "idle", "running", "ended"; `sentence` tells what failed last.

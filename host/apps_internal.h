@@ -81,6 +81,7 @@ struct app {
     bool stopping;    /* the command was asked to end by a step */
     bool handed_over; /* it ended well at once: what it started runs somewhere else */
     bool ended;       /* it ended by itself */
+    bool lost;        /* it ended with its desktop, and is started again when that is back */
     struct loop_timer *tell;
     char sentence[APPS_SENTENCE_MAX];
     char output[PROGRAM_OUTPUT_MAX + 1]; /* of the command, once it has ended */
@@ -109,6 +110,7 @@ void app_pump_all(struct apps *self);
  * runs goes on. */
 void app_drop_steps(struct app *self, bool finish_undo);
 void app_changed(struct app *self);
+void app_find_desktop(struct app *self); /* that is back: starts the command if it ended with it */
 
 /* --- apps_hooks.c --- */
 

@@ -230,6 +230,11 @@ static void command_is_over(struct app *self)
     app_changed(self);
 }
 
+static bool desktop_is_away(const struct apps *self)
+{
+    return self->config.desktop_is_away && self->config.desktop_is_away(self->config.ctx);
+}
+
 static void judge_end(struct app *self, const struct program_end *end)
 {
     char how[320];
@@ -237,7 +242,10 @@ static void judge_end(struct app *self, const struct program_end *end)
     app_end_text(self->command, end, 0, how, sizeof(how));
     program_destroy(self->command);
     self->command = NULL;
-    if (failed) {
+    if (failed && desktop_is_away(self->owner)) {
+        self->lost = true;
+        app_say(self, "\"%s\" ended with the desktop and is started again when that is back", self->config->name);
+    } else if (failed) {
         self->owner->counters.commands_failed++;
         app_say(self, "the command of \"%s\" failed (%s)", self->config->name, how);
         command_is_over(self);
@@ -287,6 +295,7 @@ static void start(struct app *self)
     struct state_owed job;
     if (!self->wanted || self->command || self->handed_over || !self->config->command[0])
         return;
+    self->lost = false;
     self->output[0] = 0;
     self->owner->counters.commands++;
     if (app_make_job(self, "command", self->config->command, &job, reason) &&
@@ -299,9 +308,16 @@ static void start(struct app *self)
     command_is_over(self);
 }
 
+void app_find_desktop(struct app *self)
+{
+    bool is_lost = self->lost && self->wanted && !self->busy && !self->owner->ending;
+    if (is_lost)
+        start(self);
+}
+
 static void stop(struct app *self)
 {
-    self->handed_over = false;
+    self->handed_over = self->lost = false;
     if (!self->command)
         return;
     self->busy = self->stopping = true;

@@ -180,6 +180,7 @@ static bool start_apps(struct host *self)
         .saver = &self->saver,
         .environment = host_environment,
         .user = host_program_user,
+        .desktop_is_away = host_desktop_is_away,
         .command_ended = host_app_over,
         .changed = host_changed,
         .ctx = self,

@@ -89,6 +89,7 @@ void host_session_event(void *ctx, const struct sessions_event *event);
 void host_app_over(void *ctx, uint32_t app_id);
 const char *const *host_environment(void *ctx);
 const char *host_program_user(void *ctx);
+bool host_desktop_is_away(void *ctx);
 void host_capture_hung(void *ctx, int64_t age_ns);
 void host_say_alive(void *ctx);
 void host_look_after_desktop(void *ctx);

@@ -3,11 +3,15 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "capture/finder_facts.h"
+#include "capture/x11_socket.h"
 #include "host/host_internal.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { SILENT_SERVER_S = 30 };
 
@@ -72,6 +76,8 @@ static void follow_screen(void *arg)
                                      .generation = ++self->screen_changes};
     text_copy(screen.display, sizeof(screen.display), status.name);
     text_copy(screen.xauthority, sizeof(screen.xauthority), status.xauthority);
+    if (status.capturing && self->apps)
+        apps_desktop_is_back(self->apps);
     seat_set_geometry(self->seat, (struct rect){status.x, status.y, status.width, status.height}, &screen);
 }
 
@@ -127,6 +133,21 @@ const char *const *host_environment(void *ctx)
         self->environment_list[i] = self->environment[i];
     self->environment_list[count] = NULL;
     return self->environment_list;
+}
+
+/* Asked when a program has ended: its server's socket was closed before its connection was. */
+bool host_desktop_is_away(void *ctx)
+{
+    struct host *self = ctx;
+    struct display_status status;
+    int number, error;
+    display_get_status(self->display, &status);
+    if (!finder_parse_local(status.name, &number))
+        return false;
+    int fd = x11_socket_open(number, &error);
+    if (fd >= 0)
+        close(fd);
+    return fd < 0 && error != EAGAIN;
 }
 
 const char *host_program_user(void *ctx)

@@ -36,7 +36,7 @@ struct state_client {
     char *certificate_pem;
     uint8_t sha256[32];
     int64_t paired_ms, seen_ms; /* wall clock */
-    unsigned rights; /* enum seat_right, input/seat.h; all of them at first */
+    unsigned rights;            /* enum seat_right, input/seat.h; all of them at first */
     bool enabled;
     bool pending; /* not on disk yet: unknown to state_find_client() */
 };

@@ -8,7 +8,7 @@ import secrets
 import signal
 import unittest
 
-from harness import Client, Host, Page, TestCase, wait_for
+from harness import Client, Display, Host, Page, TestCase, wait_for
 
 SIZE = ("--width", 640, "--height", 360, "--fps", 30)
 GRACEFUL = 0x80030023
@@ -31,14 +31,14 @@ def living_in_group(group):
 
 
 class AppsTest(TestCase):
-    def start_host(self, sections, settings=None):
+    def start_host(self, sections, settings=None, display=None):
         """$FOLDER in `sections` is a folder anybody can write to."""
         self.folder = self.temporary_folder()
         os.chmod(self.folder, 0o777)
         self.file = os.path.join(self.folder, "log")
         with open(self.file, "w", encoding="utf-8"):
             os.chmod(self.file, 0o666)
-        self.host = Host(settings=settings, sections=self.fill(sections))
+        self.host = Host(display, settings=settings, sections=self.fill(sections))
         self.addCleanup(self.host.stop)
         self.client = self.new_client()
         self.assertEqual(self.client.pair()["result"], "ok")
@@ -204,6 +204,23 @@ class Commands(AppsTest):
         stream.report()
         self.assertEqual(other.run("launch", "--appid", apps["Second"])["status"], 200)
         self.assertEqual(self.status("First")["state"], "idle")
+
+    def test_a_command_that_ends_with_its_desktop_comes_back_with_it(self):
+        display = Display(640, 480)
+        self.addCleanup(display.stop)
+        self.start_host('[app "Game"]\ncommand = echo started >> $FOLDER/log; exec xev -root -event button\n',
+                        display=display)
+        stream = self.stream_app("Game").wait_streaming()
+        self.wait_lines(["started"])
+        wait_for(lambda: "640 x 480" in self.host.log() or "640x480" in self.host.log(), 10, "the desktop")
+        display.kill()
+        wait_for(lambda: "ended with the desktop" in self.status("Game")["sentence"], 10, "the command's end")
+        display.start()
+        self.wait_lines(["started", "started"])
+        wait_for(lambda: self.status("Game")["state"] == "running", 10, "the command")
+        report = self.leave(stream)
+        self.assert_clean(report)
+        self.assertFalse(report["control_gone"])
 
     def test_a_command_that_ends_ends_the_stream(self):
         self.start_host('[app "Game"]\ncommand = until [ -e $FOLDER/end ]; do sleep 0.1; done; echo "out of coins"; '
