@@ -7,8 +7,7 @@
  * does not answer within a few seconds is left and tried again like one that went.
  *
  * The server is never started by us. As another user than the desktop's (a host that runs as root), `server` names the
- * socket; PipeWire then needs nothing more, PulseAudio also wants the cookie of its user, which libpulse takes from the
- * file that PULSE_COOKIE names.
+ * socket; PipeWire then needs nothing more, PulseAudio also wants the cookie of its user: pulse_cookie.c.
  */
 #include "audio/pulse.h"
 
@@ -20,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LINGER_NS     (60 * CLOCK_SECOND_NS) /* a new recording may be 2 s late with its first samples */
 #define ANSWER_NS     (5 * CLOCK_SECOND_NS)
@@ -85,7 +85,7 @@ static void on_server(pa_context *context, const pa_server_info *info, void *ctx
     (void)context;
     struct pulse *self = ctx;
     const char *name = info && info->default_sink_name ? info->default_sink_name : "";
-    if (info && !self->facts_known)
+    if (info && !self->facts_known && self->doubt_pause_ns == DOUBT_MIN_NS)
         log_info("pulse: connected to %s %s", info->server_name, info->server_version);
     if (!text_copy(self->next_facts.default_name, PULSE_NAME_SIZE, name))
         self->next_facts.default_name[0] = '\0';
@@ -171,6 +171,9 @@ static void drop_context(struct pulse *self)
         pa_context_unref(self->context);
     }
     self->context = NULL;
+    if (self->cookie_file >= 0)
+        close(self->cookie_file);
+    self->cookie_file = -1;
     self->ready = self->is_new = self->is_lost = self->is_stale = self->facts_known = false;
     self->stream_failed = false;
     self->looks_pending = 0;
@@ -201,6 +204,12 @@ static void attempt(struct pulse *self, int64_t now_ns)
     if (!self->context) {
         lose(self, now_ns);
         return;
+    }
+    self->cookie_file = pulse_cookie_for_server(self->server);
+    if (self->cookie_file >= 0) {
+        char path[64];
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", self->cookie_file);
+        pa_context_load_cookie_from_file(self->context, path);
     }
     pa_context_set_state_callback(self->context, on_context, self);
     pa_context_set_subscribe_callback(self->context, on_change, self);
@@ -255,6 +264,10 @@ static void compose(struct pulse *self, char *ret_sentence, size_t size)
         text_copy(ret_sentence, size,
                   "The sound server has no sound device and does not make a virtual one "
                   "(module-null-sink): install that module.");
+    else if (self->doubt_pause_ns > 2 * DOUBT_MIN_NS)
+        text_copy(ret_sentence, size,
+                  "The sound server names no default device: does PipeWire's session manager "
+                  "(wireplumber) run?");
     else if (self->default_state == PULSE_DEFAULT_REFUSED)
         text_copy(ret_sentence, size,
                   "This computer cannot be silenced, it is heard there too: the default sound "
@@ -448,6 +461,7 @@ static struct audio_backend *pulse_create(const struct audio_backend_config *con
     self->events = config->events;
     self->events_ctx = config->ctx;
     self->may_change_default = config->may_change_default;
+    self->cookie_file = -1;
     self->pause_ns = PAUSE_MIN_NS;
     self->doubt_pause_ns = DOUBT_MIN_NS;
     self->lost_ns = clock_now_ns();

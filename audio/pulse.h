@@ -81,6 +81,7 @@ struct pulse {
     int64_t wake_ns; /* when the step wants to look again at the latest */
 
     pa_context *context; /* NULL between two attempts */
+    int cookie_file;     /* -1: none; open as long as `context` may read it */
     bool ready, is_new, was_ready, is_lost;
     int64_t attempt_ns, attempt_until_ns, pause_ns, lost_ns;
     char trouble[PULSE_SENTENCE_SIZE]; /* why there is no server */
@@ -132,6 +133,14 @@ bool pulse_sink_note_write(const char *former, char *ret_note, size_t size);
 bool pulse_sink_note_read(const char *note, char *ret_former, size_t size); /* false: not one of ours */
 bool pulse_sink_is_device(const pa_sink_info *info); /* neither ours nor a server's stand-in for none */
 bool pulse_sink_is_ours(const pa_sink_info *info);
+
+/* --- pulse_cookie.c: the secret of another user's PulseAudio --- */
+
+/* The open file of the user whose socket "unix:..." it is; -1: our own, another kind of address, none found, or
+ * PULSE_COOKIE names one. */
+int pulse_cookie_for_server(const char *server);
+/* The same with a given home: only a regular file of `owner`. */
+int pulse_cookie_open(const char *home, unsigned owner);
 
 /* --- pulse_record.c: recording what is heard --- */
 

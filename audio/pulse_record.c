@@ -104,7 +104,9 @@ static void on_state(pa_stream *stream, void *ctx)
     if (state == PA_STREAM_FAILED || state == PA_STREAM_TERMINATED) {
         self->stream_failed = true;
     } else if (state == PA_STREAM_READY) {
-        log_debug("pulse: recording %s, %d channels", pa_stream_get_device_name(stream), self->channels);
+        size_t frame_bytes = sizeof(float) * self->recorded.map.channels;
+        log_debug("pulse: recording %s, %d channels, %u frames at a time", pa_stream_get_device_name(stream),
+                  self->channels, (unsigned)(pa_stream_get_buffer_attr(stream)->fragsize / frame_bytes));
         self->is_stale = true; /* PulseAudio may have set an idle sink to our rate */
     }
 }

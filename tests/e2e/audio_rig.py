@@ -159,7 +159,7 @@ class PulseAudio(SoundServer):
 class PipeWire(SoundServer):
     programs = ("pipewire", "wireplumber", "pipewire-pulse", "dbus-daemon", "pactl", "pacat")
 
-    def start(self):
+    def start(self, session_manager=True):
         bus = os.path.join(self.runtime, "bus")
         self.environment["DBUS_SESSION_BUS_ADDRESS"] = f"unix:path={bus}"
         for path in (bus, os.path.join(self.runtime, "pipewire-0"), self.address[5:]):
@@ -169,18 +169,20 @@ class PipeWire(SoundServer):
         wait_for(lambda: os.path.exists(bus), START_LIMIT_S, "the session bus")
         self.run("pipewire")
         wait_for(lambda: os.path.exists(os.path.join(self.runtime, "pipewire-0")), START_LIMIT_S, "PipeWire")
-        self.run("wireplumber")
+        if session_manager:
+            self.run("wireplumber")
         self.run("pipewire-pulse")
         wait_for(self.answers, START_LIMIT_S, "pipewire-pulse")
-        wait_for(lambda: self.default in self.sinks(), START_LIMIT_S, "a default sink")
+        if session_manager:
+            wait_for(lambda: self.default in self.sinks(), START_LIMIT_S, "a default sink")
 
 
 class Source:
     """audio_source_main on a server."""
 
-    def __init__(self, program, server, left_note=None, environment=None):
+    def __init__(self, program, server, left_note=None, environment=None, wrapper=()):
         self.lines, self.changed = [], threading.Condition()
-        words = [program, server.address, *([left_note] if left_note is not None else [])]
+        words = [*wrapper, program, server.address, *([left_note] if left_note is not None else [])]
         self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
                                         env=environment or server.environment)
         self.reader = threading.Thread(target=self.read, daemon=True)

@@ -4,6 +4,7 @@ import functools
 import os
 import shutil
 import statistics
+import subprocess
 import tempfile
 import unittest
 
@@ -348,6 +349,21 @@ class PulseAudioSilenced(Silenced, Case):
 class PulseAudioOfAnotherUser(OfAnotherUser, Case):
     kind = audio_rig.PulseAudio
 
+    def test_the_cookie_is_found_in_the_users_home(self):
+        passwd = os.path.join(self.environment["HOME"], "passwd")
+        with open("/etc/passwd", encoding="utf-8") as old, open(passwd, "w", encoding="utf-8") as new:
+            for line in old: # a home for the user, seen by the source alone
+                fields = line.split(":")
+                if fields[0] == "nobody":
+                    fields[5] = self.server.home
+                new.write(":".join(fields))
+        wrapper = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/passwd && exec "$@"', passwd]
+        if subprocess.run([*wrapper, "true"], capture_output=True, check=False).returncode:
+            self.skipTest("no mount namespaces here")
+        source = self.source(environment=self.environment, wrapper=wrapper)
+        source.say("open 2 0")
+        source.await_tones((400, 400))
+
     def test_without_the_cookie_it_is_told_what_to_do(self):
         source = self.source(environment=self.environment)
         source.say("open 2 0")
@@ -361,6 +377,18 @@ class PipeWireHearing(Hearing, Case):
 
 class PipeWireServer(Server, Case):
     kind = audio_rig.PipeWire
+
+    def test_a_missing_session_manager_is_told_and_its_coming_is_seen(self):
+        self.server.kill()
+        self.server.start(session_manager=False)
+        source = self.source()
+        source.say("open 2 0")
+        source.await_status(lambda s: "wireplumber" in s["sentence"], "a sentence")
+        source.await_tones((None, None), "silence")
+        self.server.run("wireplumber")
+        source.await_status(lambda s: s["sink"] != "" and s["sentence"] == "", "a sink")
+        self.server.play((400, 400))
+        source.await_tones((400, 400))
 
 
 class PipeWireOwnSink(OwnSink, Case):

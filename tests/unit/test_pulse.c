@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -101,6 +102,56 @@ static void notes_of_others_and_cut_ones_are_refused(void **state)
     assert_false(pulse_sink_note_read(text, former, sizeof(former)));
     assert_string_equal(former, "left alone");
     assert_false(pulse_sink_note_write("one", note, sizeof(note)));
+}
+
+/* --- the cookie --- */
+
+static void only_a_regular_cookie_of_its_owner_is_opened(void **state)
+{
+    (void)state;
+    char home[] = "/tmp/es-pulse-XXXXXX", config[64], folder[64], cookie[96], other[96];
+    const char secret[256] = {1};
+    assert_non_null(mkdtemp(home));
+    snprintf(config, sizeof(config), "%s/.config", home);
+    snprintf(folder, sizeof(folder), "%s/pulse", config);
+    snprintf(cookie, sizeof(cookie), "%s/cookie", folder);
+    snprintf(other, sizeof(other), "%s/other", folder);
+    assert_return_code(mkdir(config, 0700), 0);
+    assert_return_code(mkdir(folder, 0700), 0);
+    assert_int_equal(pulse_cookie_open(home, geteuid()), -1); /* none */
+
+    FILE *file = fopen(cookie, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(secret, 1, 255, file), 255);
+    fflush(file);
+    assert_int_equal(pulse_cookie_open(home, geteuid()), -1); /* too short */
+    assert_int_equal(fwrite(secret, 1, 1, file), 1);
+    fclose(file);
+    int opened = pulse_cookie_open(home, geteuid());
+    assert_true(opened >= 0);
+    close(opened);
+    assert_int_equal(pulse_cookie_open(home, geteuid() + 1), -1); /* somebody else's */
+
+    assert_return_code(rename(cookie, other), 0);
+    assert_return_code(symlink(other, cookie), 0);
+    assert_int_equal(pulse_cookie_open(home, geteuid()), -1);
+    assert_return_code(unlink(cookie), 0);
+    assert_return_code(mkfifo(cookie, 0600), 0);
+    assert_int_equal(pulse_cookie_open(home, geteuid()), -1); /* and does not wait for a writer */
+    unlink(cookie);
+    unlink(other);
+    rmdir(folder);
+    rmdir(config);
+    rmdir(home);
+}
+
+static void our_own_servers_and_other_addresses_need_no_cookie(void **state)
+{
+    (void)state;
+    assert_int_equal(pulse_cookie_for_server(""), -1);
+    assert_int_equal(pulse_cookie_for_server("tcp:localhost"), -1);
+    assert_int_equal(pulse_cookie_for_server("unix:/nonexistent/native"), -1);
+    assert_int_equal(pulse_cookie_for_server("unix:/tmp/es-no-such-folder/native"), -1);
 }
 
 /* --- servers --- */
@@ -238,6 +289,8 @@ int main(void)
         cmocka_unit_test(channels_without_names_come_by_their_number),
         cmocka_unit_test(a_note_gives_back_what_was_written),
         cmocka_unit_test(notes_of_others_and_cut_ones_are_refused),
+        cmocka_unit_test(only_a_regular_cookie_of_its_owner_is_opened),
+        cmocka_unit_test(our_own_servers_and_other_addresses_need_no_cookie),
         cmocka_unit_test(without_a_server_a_sentence_is_told_and_the_note_kept),
         cmocka_unit_test(a_server_that_never_answers_does_not_hold_up_the_end),
         cmocka_unit_test(an_address_that_is_too_long_is_refused),
