@@ -5,6 +5,7 @@
  */
 #include "host/host.h"
 
+#include "base/child.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/process.h"
@@ -17,6 +18,7 @@
 #include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -263,6 +265,43 @@ static void on_gso_off(void *ctx)
         saver_save(&self->saver, NULL, NULL);
 }
 
+enum { SOUND_SERVER_MAX = 64 };
+
+/* As root, whose sound it is says session_user, and where its server listens the convention of systemd. "": where the
+ * library looks by itself. */
+static void find_sound_server(const struct host *self, char ret_server[SOUND_SERVER_MAX])
+{
+    unsigned uid, gid;
+    const char *user = self->config->session_user;
+    ret_server[0] = '\0';
+    if (config_is_service() && user[0] && !getenv("PULSE_SERVER") && child_user_ids(user, &uid, &gid) && uid)
+        snprintf(ret_server, SOUND_SERVER_MAX, "unix:/run/user/%u/pulse/native", uid);
+}
+
+static bool start_sound(struct host *self)
+{
+    char server[SOUND_SERVER_MAX];
+    if (self->config->audio == CONFIG_AUDIO_OFF)
+        return true;
+    find_sound_server(self, server);
+    const struct audio_source_config config = {
+        .server = server,
+        .note = host_keep_sound_note,
+        .left_note = state_sound_note(self->state),
+        .changed = host_sound_changed,
+        .ctx = self,
+    };
+    self->audio = audio_source_create(&config);
+    return true; /* a picture without sound is better than none */
+}
+
+static void stop_sound(struct host *self)
+{
+    audio_source_destroy(self->audio); /* puts the default sink back, and wants the note forgotten */
+    self->audio = NULL;
+    loop_finish_work(self->loop); /* hears that */
+}
+
 static bool start_sessions(struct host *self)
 {
     const struct address control = bind_address(self, PORT_CONTROL);
@@ -278,6 +317,8 @@ static bool start_sessions(struct host *self)
         .display = self->display,
         .control = self->control,
         .video_socket = self->video_socket,
+        .audio_socket = self->audio_socket,
+        .audio = self->audio,
         .gso = self->gso,
         .reports = self->reports,
         .report_count = self->report_count,
@@ -478,6 +519,7 @@ static const struct stage stages[] = {
     {"apps", start_apps, stop_apps},
     {"input", start_input, stop_input},
     {"sockets", start_sockets, stop_sockets},
+    {"sound", start_sound, stop_sound},
     {"sessions", start_sessions, stop_sessions},
     {"gamestream", start_gamestream, stop_gamestream},
     {"rtsp", start_rtsp, stop_rtsp},

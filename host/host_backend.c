@@ -129,6 +129,18 @@ static json_t *display_json(const struct host *self)
                      mode_json(&status.mode), "candidates", candidates, "awake", status.mode.awake);
 }
 
+static json_t *audio_json(const struct host *self)
+{
+    struct audio_source_status status;
+    if (!self->audio)
+        return json_null();
+    audio_source_get_status(self->audio, &status);
+    return json_pack("{ss ss ss si sb sI sI sI}", "backend", status.backend, "sink", status.sink, "sentence",
+                     status.sentence, "channels", status.channels, "silenced", status.silenced, "reconnects",
+                     (json_int_t)status.reconnects, "dropped_frames", (json_int_t)status.dropped_frames,
+                     "silent_frames", (json_int_t)status.silent_frames);
+}
+
 static const char *app_name(const struct host *self, uint32_t id)
 {
     for (size_t i = 0; i < apps_count(self->apps); i++) {
@@ -182,10 +194,10 @@ static json_t *make_status(void *ctx)
         "pairing_closed", pairing_is_closed(gamestream_pairing(self->gamestream)));
     char address[ADDRESS_TEXT_MAX];
     host_own_address(self, address);
-    json_t *more =
-        json_pack("{so ss so so so ss}", "input", input_json(self), "address", address, "desktop",
-                  self->desktop ? desktop_to_json(self->desktop) : json_null(), "apps", apps_to_json(self->apps),
-                  "stages", watchdog_to_json(self->watchdog), "inhibit", service_awake_text(self->service));
+    json_t *more = json_pack("{so ss so so so so ss}", "input", input_json(self), "address", address, "audio",
+                             audio_json(self), "desktop", self->desktop ? desktop_to_json(self->desktop) : json_null(),
+                             "apps", apps_to_json(self->apps), "stages", watchdog_to_json(self->watchdog), "inhibit",
+                             service_awake_text(self->service));
     json_object_update(status, more);
     json_decref(more);
     return status;

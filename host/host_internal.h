@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "audio/source.h"
 #include "base/log.h"
 #include "capture/display.h"
 #include "encode/encoder.h"
@@ -60,6 +61,7 @@ struct host {
     const char *environment_list[3];
     struct gso_policy *gso;
     struct udp_socket *video_socket, *audio_socket;
+    struct audio_source *audio; /* NULL: off */
     struct ping_listener *video_pings, *audio_pings;
     struct control_host *control;
     struct sessions *sessions;
@@ -82,8 +84,10 @@ struct host {
 
 /* Callbacks of the parts, in host_wiring.c; `ctx` is the struct host. */
 void host_changed(void *ctx);
-void host_keep_note(void *ctx, const char *note); /* any thread */
-void host_screen_moved(void *ctx);                /* any thread */
+void host_keep_note(void *ctx, const char *note);       /* any thread */
+void host_screen_moved(void *ctx);                      /* any thread */
+void host_keep_sound_note(void *ctx, const char *note); /* any thread */
+void host_sound_changed(void *ctx);                     /* any thread */
 void host_desktop_moved(void *ctx, const char *display, const char *xauthority, const char *sentence);
 void host_session_event(void *ctx, const struct sessions_event *event);
 void host_app_over(void *ctx, uint32_t app_id);

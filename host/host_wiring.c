@@ -87,6 +87,45 @@ void host_screen_moved(void *ctx)
     loop_post(self->loop, follow_screen, self);
 }
 
+/* --- sound: the same for the default sink --- */
+
+static void sound_note_saved(void *arg, bool stored)
+{
+    struct host *self = arg;
+    if (self->audio)
+        audio_source_note_stored(self->audio, stored);
+}
+
+static void keep_sound_note_on_main(void *arg)
+{
+    struct note_job *job = arg;
+    struct host *self = job->host;
+    if (state_set_sound_note(self->state, job->text))
+        saver_save(&self->saver, sound_note_saved, self);
+    else
+        sound_note_saved(self, false);
+    free(job);
+}
+
+void host_keep_sound_note(void *ctx, const char *note)
+{
+    struct host *self = ctx;
+    struct note_job *job = calloc(1, sizeof(*job));
+    if (!job) {
+        log_oom("host"); /* without an answer the default sink stays as it is */
+        return;
+    }
+    job->host = self;
+    text_copy(job->text, sizeof(job->text), note);
+    loop_post(self->loop, keep_sound_note_on_main, job);
+}
+
+void host_sound_changed(void *ctx)
+{
+    struct host *self = ctx;
+    loop_post(self->loop, host_changed, self);
+}
+
 /* --- the private display --- */
 
 void host_desktop_moved(void *ctx, const char *display, const char *xauthority, const char *sentence)

@@ -8,6 +8,7 @@
 #include "host/encode_budget.h"
 #include "host/report.h"
 #include "host/sessions.h"
+#include "host/sound.h"
 #include "host/stream.h"
 #include "protocol/rtsp_seal.h"
 #include "protocol/sdp.h"
@@ -44,6 +45,12 @@ struct session {
     struct address control_peer, control_local, video_peer;
     struct stream *dying_stream; /* on its way to a worker */
     bool dying_queued;
+    struct address sound_peer;
+    bool sound_pinged, sound_failed;
+    struct sound *sound;       /* NULL: none, or not yet */
+    struct sound *dying_sound; /* goes with dying_stream */
+    const struct heartbeat *watched_sound;
+    struct sound_report sound_report; /* of the last second */
     struct report report;
     bool first_picture_sent;
     bool software; /* its encoder, the last one we know of, runs on our cores */
@@ -80,6 +87,13 @@ void session_free_if_over(struct session *session);
 void session_expect_control(struct session *session, struct control_session_config *ret_config);
 /* Starts the stream once both the control peer and the video ping have come. May end the session. */
 void session_maybe_run(struct session *session);
+
+/* sessions_sound.c */
+/* Starts the sound once the session runs and the client has pinged for it; fine at any time. */
+void session_maybe_hear(struct session *session);
+void session_stop_sound(struct session *session);    /* it goes with the stream; does not wait */
+void session_look_at_sound(struct session *session); /* once a second */
+json_t *session_sound_to_json(const struct session *session);
 
 /* sessions_watch.c: the watchdog looks at the stages of a running stream. */
 void session_watch(struct session *session);

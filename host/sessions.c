@@ -149,12 +149,14 @@ void session_free_if_over(struct session *session)
 static void destroy_stream_work(void *arg)
 {
     struct session *session = arg;
+    sound_destroy(session->dying_sound);
     stream_destroy(session->dying_stream);
 }
 
 static void destroy_stream_done(void *arg)
 {
     struct session *session = arg;
+    session->dying_sound = NULL;
     session->dying_stream = NULL;
     session_free_if_over(session);
 }
@@ -175,6 +177,7 @@ void session_stop(struct session *session, uint32_t code, const char *reason)
     session->state = SESSION_STOPPING;
     session->end_reason = reason;
     session_unwatch(session);
+    session_stop_sound(session);
     mutex_lock(&session->lock);
     session->dying_stream = session->stream;
     session->stream = NULL;
@@ -304,15 +307,6 @@ void sessions_video_ping(struct sessions *self, const uint8_t *data, size_t size
         self->counters.pings_unknown++;
 }
 
-void sessions_audio_ping(struct sessions *self, const uint8_t *data, size_t size, const struct address *peer)
-{
-    for (struct session *s = self->first; s; s = s->next) {
-        if (ping_matches(data, size, s->audio_ping, address_same_ip(peer, &s->rtsp_peer)))
-            return; /* sound is not sent in this version */
-    }
-    self->counters.pings_unknown++;
-}
-
 /* --- time --- */
 
 /* At each tick until its first picture has left, then once a second. */
@@ -324,6 +318,7 @@ static void look_at(struct session *session, int64_t now_ns)
     report_update(&session->report, session->stream, atomic_load(&session->lost_packets), now_ns);
     if (!waits) {
         report_log(&session->report, session->id);
+        session_look_at_sound(session);
     } else if (session->report.now.sender.frames) {
         session->first_picture_sent = true;
         sessions_tell(session, SESSIONS_EVENT_FIRST_PICTURE);
@@ -385,6 +380,10 @@ static void end_at_once(struct sessions *self)
 {
     for (struct session *s = self->first; s; s = s->next) {
         session_unwatch(s);
+        if (s->sound)
+            session_stop_sound(s);
+        sound_destroy(s->dying_sound);
+        s->dying_sound = NULL;
         stream_destroy(s->stream);
         stream_destroy(s->dying_stream);
         s->stream = s->dying_stream = NULL;

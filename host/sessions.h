@@ -27,6 +27,7 @@
 
 struct sessions;
 struct udp_socket;
+struct audio_source;
 struct gso_policy;
 struct seat;
 struct watchdog;
@@ -49,14 +50,15 @@ struct sessions_event {
 };
 
 struct sessions_config {
-    const struct config *config; /* this and the next eight outlive the sessions, but for `control` */
+    const struct config *config; /* this and the next ten outlive the sessions, but for `control` */
     struct loop *loop;
     struct display *display;
     struct control_host *control;
     struct seat *seat;         /* takes the input; NULL: it is only counted */
     unsigned feature_flags;    /* of DESCRIBE: SDP_FEATURE_* */
     struct watchdog *watchdog; /* looks at the streams' stages; NULL: nobody does */
-    struct udp_socket *video_socket;
+    struct udp_socket *video_socket, *audio_socket;
+    struct audio_source *audio; /* NULL: no session has sound */
     struct gso_policy *gso;
     const struct encoder_report *reports;
     int report_count;

@@ -24,6 +24,7 @@ void session_maybe_run(struct session *session)
              session->announce.height, session->announce.fps_x100 / 100.0, session->client.name, peer);
     session->owner->counters.started++;
     session_watch(session);
+    session_maybe_hear(session);
     session->owner->config.changed(session->owner->config.ctx);
 }
 

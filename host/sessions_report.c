@@ -36,6 +36,7 @@ json_t *sessions_to_json(const struct sessions *self)
             report_to_json(&s->report, object);
             add_feedback(object, s);
             json_object_set_new(object, "input", session_input_json((struct session *)s));
+            json_object_set_new(object, "audio", session_sound_to_json(s));
         }
         json_array_append_new(list, object);
     }

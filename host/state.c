@@ -499,6 +499,18 @@ bool state_set_mode_note(struct state *self, const char *note)
     return strlen(note) < STATE_NOTE_MAX && text_copy(self->data.mode_note, STATE_NOTE_MAX, note);
 }
 
+/* --- sound --- */
+
+const char *state_sound_note(const struct state *self)
+{
+    return self->data.sound_note[0] ? self->data.sound_note : NULL;
+}
+
+bool state_set_sound_note(struct state *self, const char *note)
+{
+    return strlen(note) < STATE_NOTE_MAX && text_copy(self->data.sound_note, STATE_NOTE_MAX, note);
+}
+
 /* --- what apps owe --- */
 
 size_t state_owed_count(const struct state *self)

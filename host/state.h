@@ -103,6 +103,10 @@ bool state_setup_code_matches(const struct state *self, const char *code); /* co
 const char *state_mode_note(const struct state *self);          /* NULL: nothing is changed */
 bool state_set_mode_note(struct state *self, const char *note); /* "" forgets it; false: too long */
 
+/* --- which sink was the default one before ours was; see audio/source.h --- */
+const char *state_sound_note(const struct state *self);          /* NULL: nothing is changed */
+bool state_set_sound_note(struct state *self, const char *note); /* "" forgets it; false: too long */
+
 /* --- interfaces on which GSO was found to be swallowed --- */
 size_t state_gso_off(const struct state *self, const char *ret_names[STATE_GSO_OFF_MAX]);
 bool state_set_gso_off(struct state *self, const char *const *names, size_t count);

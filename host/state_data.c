@@ -252,6 +252,8 @@ static const char *read_root(const json_t *root, struct state_data *data)
         return "setup_code";
     if (!read_optional(root, "mode_note", data->mode_note, sizeof(data->mode_note)))
         return "mode_note";
+    if (!read_optional(root, "sound_note", data->sound_note, sizeof(data->sound_note)))
+        return "sound_note";
     const char *why = read_clients(root, data);
     if (!why)
         why = read_gso(root, data);
@@ -388,6 +390,7 @@ char *state_data_serialise(const struct state_data *self)
                 (!self->password[0] || put(root, "password", json_string(self->password))) &&
                 (!self->setup_code[0] || put(root, "setup_code", json_string(self->setup_code))) &&
                 (!self->mode_note[0] || put(root, "mode_note", json_string(self->mode_note))) &&
+                (!self->sound_note[0] || put(root, "sound_note", json_string(self->sound_note))) &&
                 put(root, "clients", clients_json(self)) && put(root, "gso_off", gso_json(self)) &&
                 (!known || put(root, "machine", machine_json(&self->machine))) &&
                 (!self->owed_count || put(root, "owed", owed_json(self)));

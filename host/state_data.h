@@ -15,7 +15,8 @@ struct state_data {
     char setup_code[STATE_SETUP_CODE_TEXT];
     char gso_off[STATE_GSO_OFF_MAX][STATE_INTERFACE_TEXT];
     size_t gso_off_count;
-    char mode_note[STATE_NOTE_MAX]; /* "": none */
+    char mode_note[STATE_NOTE_MAX];  /* "": none */
+    char sound_note[STATE_NOTE_MAX]; /* "": none */
     struct state_machine machine;
     struct state_owed *owed; /* NULL: none */
     size_t owed_count;

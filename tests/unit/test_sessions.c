@@ -6,6 +6,7 @@
  */
 #include "host/sessions.h"
 
+#include "audio/source.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "host/session.h"
@@ -32,6 +33,7 @@ struct rig {
     struct control_host *control;
     struct udp_socket *socket;
     struct gso_policy *gso;
+    struct audio_source *audio;
     struct encoder_report reports[ENCODER_REPORTS_MAX];
     struct sessions *sessions;
     char events[4096];
@@ -89,12 +91,15 @@ static int set_up(void **state)
     rig->control = control_host_create(&any);
     rig->socket = udp_socket_create(&any);
     rig->gso = gso_policy_create(NULL, 0);
+    rig->audio = audio_source_create(&(struct audio_source_config){.backend = "silence"});
     const struct sessions_config config = {
         .config = &rig->config,
         .loop = rig->loop,
         .display = rig->display,
         .control = rig->control,
         .video_socket = rig->socket,
+        .audio_socket = rig->socket,
+        .audio = rig->audio,
         .gso = rig->gso,
         .reports = rig->reports,
         .report_count = encoder_probe("x264", rig->reports),
@@ -117,6 +122,7 @@ static int tear_down(void **state)
     control_host_destroy(rig->control);
     loop_finish_work(rig->loop);
     sessions_destroy(rig->sessions);
+    audio_source_destroy(rig->audio);
     gso_policy_destroy(rig->gso);
     udp_socket_destroy(rig->socket);
     display_destroy(rig->display);
@@ -500,6 +506,78 @@ static void a_dialog_that_is_over_does_not_take_the_next_clients(void **state)
     assert_true(session_of(rig, ALICE)->announced);
 }
 
+/* --- sound --- */
+
+static void sound_ping(struct rig *rig, const void *payload, size_t size, const struct address *peer, uint16_t port)
+{
+    struct address from = *peer;
+    address_set_port(&from, port);
+    sessions_audio_ping(rig->sessions, payload, size, &from);
+}
+
+/* Both pings and the control peer have come. */
+static void run(struct rig *rig, int client)
+{
+    struct session *session = (struct session *)session_of(rig, client);
+    struct address peer = caller(client).peer;
+    session->control_connected = true;
+    ping(rig, &peer, 5000);
+    assert_int_equal(session->state, SESSION_RUNNING);
+}
+
+static void sound_starts_with_the_picture_when_its_ping_came_before(void **state)
+{
+    struct rig *rig = *state;
+    struct address peer = caller(ALICE).peer;
+    launch(rig, ALICE, DESKTOP);
+    sound_ping(rig, session_of(rig, ALICE)->audio_ping, 16, &peer, 6000); /* clients do that from SETUP on */
+    announce(rig, ALICE, 640, 360, 30);
+    assert_null(session_of(rig, ALICE)->sound);
+    run(rig, ALICE);
+    assert_non_null(session_of(rig, ALICE)->sound);
+    json_t *list = sessions_to_json(rig->sessions);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(json_array_get(list, 0), "audio"), "channels")),
+                     2);
+    json_decref(list);
+    sessions_cancel(rig->sessions, certificate(ALICE));
+    pump(rig);
+}
+
+static void sound_starts_with_its_ping_and_follows_its_port(void **state)
+{
+    struct rig *rig = *state;
+    struct address peer = caller(ALICE).peer, stranger = caller(CAROL).peer;
+    launch(rig, ALICE, DESKTOP);
+    announce(rig, ALICE, 640, 360, 30);
+    run(rig, ALICE);
+    const struct session *alice = session_of(rig, ALICE);
+    sound_ping(rig, "PING", 4, &stranger, 6000);
+    assert_null(alice->sound);
+    sound_ping(rig, "PING", 4, &peer, 6000);
+    assert_non_null(alice->sound);
+    sound_ping(rig, alice->audio_ping, 16, &peer, 7000);
+    assert_int_equal(address_port(&alice->sound_peer), 7000);
+    sound_ping(rig, alice->audio_ping, 16, &stranger, 8000);
+    assert_int_equal(address_port(&alice->sound_peer), 7000);
+}
+
+static void of_two_sessions_that_wait_for_sound_none_is_guessed(void **state)
+{
+    struct rig *rig = *state;
+    struct address peer = caller(ALICE).peer;
+    launch_and_announce_behind_one_address(rig, ALICE);
+    launch_and_announce_behind_one_address(rig, BOB);
+    uint64_t unknown = unknown_pings(rig);
+    sound_ping(rig, "PING", 4, &peer, 6000);
+    assert_false(session_of(rig, ALICE)->sound_pinged || session_of(rig, BOB)->sound_pinged);
+    sound_ping(rig, session_of(rig, BOB)->audio_ping, 16, &peer, 6000);
+    assert_true(session_of(rig, BOB)->sound_pinged);
+    sound_ping(rig, "PING", 4, &peer, 7000); /* now it can only be alice's */
+    assert_int_equal(address_port(&session_of(rig, ALICE)->sound_peer), 7000);
+    sound_ping(rig, "0123456789abcdef", 16, &peer, 8000);
+    assert_true(unknown_pings(rig) > unknown);
+}
+
 /* --- the end --- */
 
 static void on_all_ended(void *ctx)
@@ -562,6 +640,9 @@ int main(void)
         RIGGED(of_two_waiting_sessions_none_is_guessed),
         RIGGED(a_payload_tells_sessions_behind_one_address_apart),
         RIGGED(a_dialog_that_is_over_does_not_take_the_next_clients),
+        RIGGED(sound_starts_with_the_picture_when_its_ping_came_before),
+        RIGGED(sound_starts_with_its_ping_and_follows_its_port),
+        RIGGED(of_two_sessions_that_wait_for_sound_none_is_guessed),
         RIGGED(all_end_with_the_host),
         RIGGED(the_page_is_told_who_owns_the_mode),
     };
