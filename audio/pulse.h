@@ -97,7 +97,7 @@ struct pulse {
     enum pulse_default default_state;
     char former[PULSE_NAME_SIZE];
     bool owes_note; /* a note is on disk */
-    int64_t settled_by_ns, load_again_ns, unload_again_ns, device_seen_ns;
+    int64_t settled_by_ns, load_again_ns, unload_again_ns, device_seen_ns, left_until_ns;
     bool load_refused, owns_sink;
     bool has_looked; /* for what an earlier run has left */
     bool is_left;    /* `former` is from an earlier run */

@@ -22,7 +22,8 @@
 #define SETTLE_NS       (3 * CLOCK_SECOND_NS) /* PipeWire's session manager takes its time after the reply */
 #define LOAD_AGAIN_NS   (5 * CLOCK_SECOND_NS)
 #define UNLOAD_AGAIN_NS (2 * CLOCK_SECOND_NS)
-#define GRACE_NS        (500 * CLOCK_MS_NS) /* a device that changes its profile goes and comes back */
+#define GRACE_NS        (500 * CLOCK_MS_NS)    /* a device that changes its profile goes and comes back */
+#define LEFT_NS         (10 * CLOCK_SECOND_NS) /* the clients of a host that crashed come back to its sink */
 #define RESTORE_NS      (400 * CLOCK_MS_NS)
 
 static const char note_head[] = "pulse default-sink ";
@@ -324,6 +325,8 @@ void pulse_sink_step(struct pulse *self, int64_t now_ns)
     if (has_sink) {
         self->load_refused = false;
         self->owns_sink |= needed || !self->has_looked; /* what a former run has left is taken over */
+        if (!self->has_looked && !self->facts.has_device)
+            self->left_until_ns = now_ns + LEFT_NS;
     }
     self->has_looked = true;
     if (needed && !has_sink) {
@@ -332,7 +335,10 @@ void pulse_sink_step(struct pulse *self, int64_t now_ns)
         else
             pulse_wake_by(self, self->load_again_ns);
     } else if (!needed && has_sink && self->owns_sink) {
-        unload(self, now_ns);
+        if (now_ns >= self->left_until_ns || self->facts.has_device || self->now.ending)
+            unload(self, now_ns);
+        else
+            pulse_wake_by(self, self->left_until_ns);
     } else if (!has_sink) {
         self->owns_sink = false;
         self->unload_again_ns = 0;

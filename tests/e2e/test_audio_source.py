@@ -306,7 +306,7 @@ class OfAnotherUser:
         super().setUp()
         self.server.add_sink("one")
         self.server.set_default("one")
-        self.server.play((400, 400), "one")
+        self.server.play((400, 400)) # to the default, whichever that is
         home = tempfile.mkdtemp(prefix="es-home-")
         self.addCleanup(shutil.rmtree, home)
         self.environment = {"HOME": home, "PATH": os.environ["PATH"]}

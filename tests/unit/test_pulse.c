@@ -109,7 +109,7 @@ static void notes_of_others_and_cut_ones_are_refused(void **state)
 static void only_a_regular_cookie_of_its_owner_is_opened(void **state)
 {
     (void)state;
-    char home[] = "/tmp/es-pulse-XXXXXX", config[64], folder[64], cookie[96], other[96];
+    char home[] = "/tmp/es-pulse-XXXXXX", config[64], folder[80], cookie[96], other[96];
     const char secret[256] = {1};
     assert_non_null(mkdtemp(home));
     snprintf(config, sizeof(config), "%s/.config", home);
