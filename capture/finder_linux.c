@@ -8,10 +8,10 @@
  * only taken when it is a regular file of the server's or session's owner (or root's, for a server of root's).
  */
 #include "capture/finder_facts.h"
-#include "capture/x11_socket.h"
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "base/x11_socket.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -31,7 +31,7 @@ struct keeper_backend;
 struct keeper_backend_ops {
     const char *name;
 
-    /* As x11_connect_begin() and x11_connect_require_owner(), capture/source.h. `output`: see display_config. */
+    /* As x11_connect_begin() and x11_connect_require_owner(), base/x11_connect.h. `output`: see display_config. */
     struct keeper_backend *(*begin)(const char *display, const char *xauthority, int64_t owner, const char *output,
                                     char *ret_sentence, size_t sentence_size);
     bool (*finish)(struct keeper_backend *self, char *ret_sentence, size_t sentence_size);

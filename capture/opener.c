@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/x11_connect.h"
 #include "capture/finder.h"
 
 #include <stdio.h>

@@ -61,21 +61,7 @@ struct source {
 struct source *source_status_create(int width, int height);
 void source_status_set_sentence(struct source *self, const char *sentence);
 
-/*
- * Opening an X display, in two steps because a stopped server answers nothing: `begin` connects the socket without
- * waiting (NULL: refused, `ret_sentence` says why; `xauthority`: file with the cookie, "": the usual place), `finish`
- * does the rest. It gives the server some seconds to greet, but if that stops later it may wait for ever, until
- * `cancel` is called from another thread. NULL: failed, with the sentence.
- */
+/* As x11_connect_open(), and the source around the connection. */
 struct x11_connect;
-struct x11_connect *x11_connect_begin(const char *display, const char *xauthority, char *ret_sentence,
-                                      size_t sentence_size);
-/* Before finish: that file is only read if it is this user's then; -1: whoever's it is. Its folder may be another
- * user's, who could lead us to a third one's cookies. */
-void x11_connect_require_owner(struct x11_connect *self, int64_t uid);
-struct source *x11_connect_finish(struct x11_connect *self, const char *output, char *ret_sentence,
+struct source *x11_connect_finish(struct x11_connect *connect, const char *output, char *ret_sentence,
                                   size_t sentence_size);
-/* After finish: it failed because the server lets nobody in with this cookie, or without one. */
-bool x11_connect_is_barred(const struct x11_connect *self);
-void x11_connect_cancel(struct x11_connect *self);
-void x11_connect_destroy(struct x11_connect *self); /* after finish has returned; NULL is fine */

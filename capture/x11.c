@@ -10,6 +10,7 @@
 #include "base/container_of.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/x11_connect.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -301,4 +302,19 @@ struct source *x11_create(xcb_connection_t *connection, const char *display, con
         return NULL;
     }
     return &self->base;
+}
+
+struct source *x11_connect_finish(struct x11_connect *connect, const char *output, char *ret_sentence,
+                                  size_t sentence_size)
+{
+    xcb_connection_t *connection = x11_connect_open(connect, ret_sentence, sentence_size);
+    if (!connection)
+        return NULL;
+    struct source *source = x11_create(connection, x11_connect_display(connect), output, ret_sentence, sentence_size);
+    if (source) {
+        text_copy(source->display, sizeof(source->display), x11_connect_display(connect));
+        text_copy(source->xauthority, sizeof(source->xauthority), x11_connect_xauthority(connect));
+        source->cookie_owner = x11_connect_owner(connect);
+    }
+    return source;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * x11: what the files of the X11 source share. x11_connect.c opens the connection, x11_setup.c prepares it and chooses
- * the output, x11_shm.c has the shared image, x11_cursor.c the pointer, x11.c the source itself.
+ * x11: what the files of the X11 source share. x11_setup.c prepares the connection and chooses the
+ * output, x11_shm.c has the shared image, x11_cursor.c the pointer, x11.c the source itself.
  */
 #pragma once
 
@@ -67,9 +67,6 @@ enum x11_reply { X11_REPLY_OK, X11_REPLY_ERROR /* an X error, or no such thing *
 enum x11_reply x11_wait(struct x11_source *self, unsigned sequence, int64_t until_ns, void **ret_reply);
 void x11_handle_events(struct x11_source *self);
 bool x11_is_alive(struct x11_source *self); /* false: the sentence is set */
-
-/* The bare connection, for others than the source: as x11_connect_finish() (capture/source.h). */
-xcb_connection_t *x11_connect_open(struct x11_connect *self, char *ret_sentence, size_t sentence_size);
 
 /* The source around a fresh connection, which it takes. NULL: the sentence says why. */
 struct source *x11_create(xcb_connection_t *connection, const char *display, const char *output, char *ret_sentence,

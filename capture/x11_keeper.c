@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/x11_connect.h"
 
 #include <poll.h>
 #include <stdio.h>

@@ -6,7 +6,7 @@
  */
 #include "capture/x11_windows.h"
 
-#include "capture/x11_socket.h"
+#include "base/x11_socket.h"
 
 #include <fcntl.h>
 #include <stdbool.h>

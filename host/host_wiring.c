@@ -3,8 +3,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/x11_socket.h"
 #include "capture/finder_facts.h"
-#include "capture/x11_socket.h"
 #include "host/host_internal.h"
 
 #include <errno.h>

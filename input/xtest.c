@@ -13,7 +13,7 @@
 #include "base/stats.h"
 #include "base/text.h"
 #include "base/thread.h"
-#include "capture/x11.h"
+#include "base/x11_connect.h"
 #include "input/backends.h"
 #include "input/xtest_keys.h"
 #include "input/xtest_link.h"
@@ -337,6 +337,7 @@ static xcb_connection_t *open_display(struct xtest *self, char *ret_sentence, si
     if (!connect)
         return NULL;
     mutex_lock(&self->lock);
+    x11_connect_require_owner(connect, self->place.cookie_owner);
     bool is_wanted = !self->is_stopping && strcmp(self->screen.display, self->place.display) == 0;
     self->connect = connect;
     mutex_unlock(&self->lock);
@@ -395,8 +396,9 @@ static bool obey(struct xtest *self)
     if (is_lost)
         self->queue.count = 0;
     mutex_unlock(&self->lock);
-    bool is_other =
-        strcmp(screen.display, self->place.display) != 0 || strcmp(screen.xauthority, self->place.xauthority) != 0;
+    bool is_other = strcmp(screen.display, self->place.display) != 0 ||
+                    strcmp(screen.xauthority, self->place.xauthority) != 0 ||
+                    screen.cookie_owner != self->place.cookie_owner;
     if (is_stopping)
         return false;
     if (is_lost)

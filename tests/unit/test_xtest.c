@@ -31,7 +31,7 @@ struct scene {
 
 static void connect_injector(struct scene *self)
 {
-    struct injector_screen screen = {.width = 640, .height = 480, .generation = ++self->generation};
+    struct injector_screen screen = {.width = 640, .height = 480, .generation = ++self->generation, .cookie_owner = -1};
     text_copy(screen.display, sizeof(screen.display), self->server.name);
     self->injector->ops->set_screen(self->injector, &screen);
 }

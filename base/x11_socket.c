@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "capture/x11_socket.h"
+#include "base/x11_socket.h"
 
 #include <errno.h>
 #include <stdbool.h>

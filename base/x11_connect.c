@@ -7,12 +7,12 @@
  * xcb does not tell why a server said no (it writes the words to standard error instead), so the cookie is first tried
  * on a connection of our own. That one stays open until xcb's is: a server may reset itself when its last client goes.
  */
-#include "capture/x11.h"
-#include "capture/x11_socket.h"
+#include "base/x11_connect.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/x11_socket.h"
 
 #include <X11/Xauth.h>
 #include <errno.h>
@@ -24,6 +24,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <xcb/xcb.h>
 
 #define GREETING_LIMIT_NS (6 * CLOCK_SECOND_NS) /* for callers that do not cancel before */
 enum { COOKIES_MAX_BYTES = 1024 * 1024 /* a file without an end, as another user may make one, is not read */ };
@@ -33,7 +34,7 @@ struct x11_connect {
     int64_t owner;                     /* of that file; -1: whoever */
     int number;
     int trial;    /* tells whether we are let in */
-    int socket;   /* given to xcb by finish; -1 then */
+    int socket;   /* given to xcb by open; -1 then */
     int shutdown; /* a second descriptor of it */
     bool is_barred;
 };
@@ -282,21 +283,6 @@ xcb_connection_t *x11_connect_open(struct x11_connect *self, char *ret_sentence,
     return connection;
 }
 
-struct source *x11_connect_finish(struct x11_connect *self, const char *output, char *ret_sentence,
-                                  size_t sentence_size)
-{
-    xcb_connection_t *connection = x11_connect_open(self, ret_sentence, sentence_size);
-    if (!connection)
-        return NULL;
-    struct source *source = x11_create(connection, self->display, output, ret_sentence, sentence_size);
-    if (source) {
-        text_copy(source->display, sizeof(source->display), self->display);
-        text_copy(source->xauthority, sizeof(source->xauthority), self->xauthority);
-        source->cookie_owner = self->owner;
-    }
-    return source;
-}
-
 bool x11_connect_is_barred(const struct x11_connect *self)
 {
     return self->is_barred;
@@ -319,4 +305,19 @@ void x11_connect_destroy(struct x11_connect *self)
     if (self->shutdown >= 0)
         close(self->shutdown);
     free(self);
+}
+
+const char *x11_connect_display(const struct x11_connect *self)
+{
+    return self->display;
+}
+
+const char *x11_connect_xauthority(const struct x11_connect *self)
+{
+    return self->xauthority;
+}
+
+int64_t x11_connect_owner(const struct x11_connect *self)
+{
+    return self->owner;
 }
