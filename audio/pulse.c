@@ -85,7 +85,8 @@ static void on_server(pa_context *context, const pa_server_info *info, void *ctx
     (void)context;
     struct pulse *self = ctx;
     const char *name = info && info->default_sink_name ? info->default_sink_name : "";
-    if (info && !self->facts_known && self->doubt_pause_ns == DOUBT_MIN_NS)
+    if (info && !self->facts_known && self->doubt_pause_ns == DOUBT_MIN_NS &&
+        self->quiet_pause_ns == PULSE_QUIET_MIN_NS)
         log_info("pulse: connected to %s %s", info->server_name, info->server_version);
     if (!text_copy(self->next_facts.default_name, PULSE_NAME_SIZE, name))
         self->next_facts.default_name[0] = '\0';
@@ -215,6 +216,15 @@ static void attempt(struct pulse *self, int64_t now_ns)
     pa_context_set_subscribe_callback(self->context, on_change, self);
     if (pa_context_connect(self->context, self->server[0] ? self->server : NULL, PA_CONTEXT_NOAUTOSPAWN, NULL) < 0)
         self->is_lost = true;
+}
+
+void pulse_connect_again(struct pulse *self, int64_t now_ns)
+{
+    drop_context(self);
+    pulse_sink_lost_server(self);
+    self->was_ready = false; /* for people, nothing was lost */
+    attempt(self, now_ns);
+    pulse_wake_by(self, now_ns);
 }
 
 static void greet(struct pulse *self, int64_t now_ns)
@@ -347,11 +357,7 @@ static void doubt(struct pulse *self, int64_t now_ns)
         log_debug("pulse: the default sink %s is not in the list: connecting again", self->facts.default_name);
         self->doubt_pause_ns = self->doubt_pause_ns * 2 < DOUBT_MAX_NS ? self->doubt_pause_ns * 2 : DOUBT_MAX_NS;
         self->doubted_ns = 0;
-        drop_context(self);
-        pulse_sink_lost_server(self);
-        self->was_ready = false; /* for people, nothing was lost */
-        attempt(self, now_ns);
-        pulse_wake_by(self, now_ns);
+        pulse_connect_again(self, now_ns);
     } else if (now_ns >= look_ns) {
         self->is_stale = true;
         pulse_wake_by(self, now_ns);
@@ -464,6 +470,7 @@ static struct audio_backend *pulse_create(const struct audio_backend_config *con
     self->cookie_file = -1;
     self->pause_ns = PAUSE_MIN_NS;
     self->doubt_pause_ns = DOUBT_MIN_NS;
+    self->quiet_pause_ns = PULSE_QUIET_MIN_NS;
     self->lost_ns = clock_now_ns();
     mutex_init(&self->lock);
     cond_init(&self->changed);

@@ -14,7 +14,8 @@
 #include <pulse/pulseaudio.h>
 #include <stdatomic.h>
 
-#define PULSE_SINK_NAME "Earthshine"
+#define PULSE_SINK_NAME    "Earthshine"
+#define PULSE_QUIET_MIN_NS (INT64_C(4) * 1000000000) /* a new recording may be 2 s late with its first samples */
 
 enum { PULSE_NAME_SIZE = 256, PULSE_NOTE_SIZE = PULSE_NAME_SIZE + 32, PULSE_SENTENCE_SIZE = 160 };
 
@@ -105,9 +106,9 @@ struct pulse {
     pa_stream *stream;
     struct pulse_sink recorded; /* what `stream` hears */
     bool stream_failed;
-    int64_t stream_again_ns;
-    int channels;                          /* that are pushed */
-    signed char order[AUDIO_CHANNELS_MAX]; /* for each of them: channel of the sink, or -1 for silence */
+    int64_t stream_again_ns, heard_ns, quiet_pause_ns; /* a recording that brings nothing for so long is left */
+    int channels;                                      /* that are pushed */
+    signed char order[AUDIO_CHANNELS_MAX];             /* for each of them: channel of the sink, or -1 for silence */
     float period[AUDIO_PERIOD * AUDIO_CHANNELS_MAX];
 
     struct audio_backend_sink told; /* texts in the next two */
@@ -119,6 +120,8 @@ struct pulse {
 
 bool pulse_wants_sound(const struct pulse *self, int64_t now_ns); /* somebody listens, or did a minute ago */
 void pulse_wake_by(struct pulse *self, int64_t ns);
+/* For when this connection shows signs of being broken; nobody is told. */
+void pulse_connect_again(struct pulse *self, int64_t now_ns);
 /* The request was sent as `operation` (NULL: it was not). Its reply ends in pulse_replied(). */
 void pulse_sent(struct pulse *self, enum pulse_request request, pa_operation *operation, int64_t now_ns);
 void pulse_replied(struct pulse *self, bool ok);

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define TRY_AGAIN_NS (300 * CLOCK_MS_NS)
+#define QUIET_MAX_NS (60 * CLOCK_SECOND_NS)
 
 enum { HOLE_FRAMES_MAX = AUDIO_RATE };
 
@@ -88,6 +89,8 @@ static void on_samples(pa_stream *stream, size_t bytes, void *ctx)
         }
         if (size == 0)
             return;
+        self->heard_ns = taken_ns;
+        self->quiet_pause_ns = PULSE_QUIET_MIN_NS;
         size_t frames = size / frame_bytes;
         if (!data && frames > HOLE_FRAMES_MAX)
             frames = HOLE_FRAMES_MAX;
@@ -125,7 +128,7 @@ void pulse_record_stop(struct pulse *self)
     self->channels = 0;
 }
 
-static void start(struct pulse *self, const struct pulse_sink *sink)
+static void start(struct pulse *self, const struct pulse_sink *sink, int64_t now_ns)
 {
     pa_sample_spec format = {.format = PA_SAMPLE_FLOAT32NE, .rate = AUDIO_RATE, .channels = sink->map.channels};
     pa_buffer_attr buffer = {.maxlength = (uint32_t)-1,
@@ -140,6 +143,7 @@ static void start(struct pulse *self, const struct pulse_sink *sink)
         return;
     }
     self->recorded = *sink;
+    self->heard_ns = now_ns;
     self->channels = pulse_record_order(&sink->map, self->order);
     pa_stream_set_state_callback(self->stream, on_state, self);
     pa_stream_set_read_callback(self->stream, on_samples, self);
@@ -153,6 +157,19 @@ static bool is_same(const struct pulse_sink *a, const struct pulse_sink *b)
     return a->index == b->index && strcmp(a->name, b->name) == 0 && pa_channel_map_equal(&a->map, &b->map);
 }
 
+/* Also silence arrives, so one that brings nothing is broken, or its sink is suspended. pipewire-pulse 0.3.65 at times
+ * leaves a new one unanswered for good when the default has just changed. */
+static bool is_quiet(struct pulse *self, int64_t now_ns)
+{
+    int64_t until_ns = self->heard_ns + self->quiet_pause_ns;
+    if (now_ns < until_ns) {
+        pulse_wake_by(self, until_ns);
+        return false;
+    }
+    self->quiet_pause_ns = self->quiet_pause_ns * 2 < QUIET_MAX_NS ? self->quiet_pause_ns * 2 : QUIET_MAX_NS;
+    return true;
+}
+
 void pulse_record_step(struct pulse *self, int64_t now_ns)
 {
     if (self->stream_failed) { /* its sink may be on its way out: look at what there is before the next one */
@@ -163,14 +180,21 @@ void pulse_record_step(struct pulse *self, int64_t now_ns)
     }
     const struct pulse_sink *sink = &self->facts.default_sink;
     bool wanted = self->facts_known && sink->name[0] && sink->monitor[0] && pulse_wants_sound(self, now_ns);
-    if (self->stream && (!wanted || !is_same(&self->recorded, sink)))
+    if (self->stream && is_quiet(self, now_ns)) {
+        log_debug("pulse: recording %s brings nothing: connecting again", self->recorded.monitor);
+        pulse_connect_again(self, now_ns);
+        return;
+    }
+    /* One that is being made cannot be ended yet: libpulse would forget it, and the server go on with it. */
+    if (self->stream && (!wanted || !is_same(&self->recorded, sink)) &&
+        pa_stream_get_state(self->stream) != PA_STREAM_CREATING)
         pulse_record_stop(self);
     if (!wanted || self->stream)
         return;
     if (now_ns < self->stream_again_ns)
         pulse_wake_by(self, self->stream_again_ns);
     else
-        start(self, sink);
+        start(self, sink, now_ns);
     if (self->stream_failed)
         pulse_wake_by(self, now_ns);
 }
