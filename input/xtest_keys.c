@@ -136,7 +136,7 @@ static bool release_all(struct xtest_link *link)
 bool xtest_keys_open(struct xtest_keys *self, struct xtest_link *link)
 {
     *self = (struct xtest_keys){0};
-    return xtest_keys_read(self, link) && release_all(link);
+    return xtest_note_read(self, link) && xtest_keys_read(self, link) && release_all(link);
 }
 
 bool xtest_keys_close(struct xtest_keys *self, struct xtest_link *link)

@@ -32,6 +32,7 @@ struct xtest_keys {
     struct xtest_spare spares[XTEST_SPARES_MAX];
     int spare_count;
     bool has_bound; /* some spare has a keysym */
+    uint32_t note;  /* atom: pairs of keycode and keysym on the root window, to put back after a crash */
 
     bool down[256];                /* keycodes */
     uint8_t keycodes[XTEST_CODES]; /* of a code that is down; 0: up */

@@ -157,6 +157,7 @@ bool xtest_link_open(struct xtest_link *self, xcb_connection_t *connection)
     xcb_screen_iterator_t screen = xcb_setup_roots_iterator(xcb_get_setup(connection));
     if (!screen.rem)
         return false;
+    self->root = screen.data->root;
     socklen_t size = sizeof(self->room);
     if (getsockopt(xcb_get_file_descriptor(connection), SOL_SOCKET, SO_SNDBUF, &self->room, &size) < 0)
         return false;

@@ -12,17 +12,17 @@
 
 struct xtest_link {
     xcb_connection_t *connection; /* NULL: none */
+    xcb_window_t root;
+    uint8_t keyboard_event;       /* the number of XKEYBOARD's event */
     bool mapping_changed;         /* the server said so; cleared by who reads the mapping anew */
-    uint8_t keyboard_event;       /* its number */
+    unsigned own_first, own_last; /* sequence numbers of our last changes of it */
 
     unsigned question; /* sequence number of what tests whether the server answers */
-    bool is_asked;
+    bool is_asked, is_dead;
     int64_t asked_ns;
     int room;           /* bytes that the socket may hold unread; beyond, the answer is waited for */
     unsigned unflushed; /* events */
-    bool is_dead;
-    unsigned refused;             /* errors the server answered with */
-    unsigned own_first, own_last; /* sequence numbers of our last changes of its keyboard mapping */
+    unsigned refused;   /* errors the server answered with */
 };
 
 /* Takes the fresh connection. False: the server lacks XTEST or XKEYBOARD (logged), or does not answer. */

@@ -197,6 +197,8 @@ bool xtest_keys_text(struct xtest_keys *keys, struct xtest_link *link, const uin
     if (planned < count && planned == BATCH)
         *ret_again_ns = self.now_ns;
     /* The server has told its clients of the new keysyms before it tells of the keys. */
+    if (has_bound)
+        xtest_note_write(keys, link);
     if (has_bound && !xtest_link_round_trip(link))
         return false;
     self.now_ns = clock_now_ns();
@@ -219,6 +221,8 @@ bool xtest_keys_unbind(struct xtest_keys *self, struct xtest_link *link)
         bind(link, &self->spares[i], is_first);
         is_first = false;
     }
+    if (self->has_bound)
+        xtest_note_write(self, link);
     self->has_bound = false;
     return xtest_link_flush(link);
 }

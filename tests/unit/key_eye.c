@@ -55,10 +55,11 @@ void key_eye_close(struct key_eye *self)
     xcb_disconnect(self->connection);
 }
 
-/* What a toolkit makes of a key: the first group, the second level with Shift. */
+/* What a toolkit makes of a key: the first group, the second level with Shift. Modifier 5 may stand for another layout
+ * that is on, which keysyms of ours do not depend on. */
 static uint32_t translate(const struct key_eye *self, uint8_t keycode, uint16_t state)
 {
-    enum { CHANGING = XCB_MOD_MASK_LOCK | XCB_MOD_MASK_CONTROL | XCB_MOD_MASK_1 | XCB_MOD_MASK_4 | XCB_MOD_MASK_5 };
+    enum { CHANGING = XCB_MOD_MASK_LOCK | XCB_MOD_MASK_CONTROL | XCB_MOD_MASK_1 | XCB_MOD_MASK_4 };
     const xcb_keysym_t *keysyms =
         xcb_get_keyboard_mapping_keysyms(self->mapping) + (size_t)(keycode - self->first) * self->per_keycode;
     bool shift = state & XCB_MOD_MASK_SHIFT;

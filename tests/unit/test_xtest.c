@@ -18,6 +18,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <xcb/xkb.h>
 #include <xcb/xtest.h>
 
 #include <cmocka.h>
@@ -334,6 +337,93 @@ static void what_a_crash_left_down_is_released_at_the_next_start(void **state)
     assert_int_equal(key_eye_pointer(&self->eye).mask, XCB_BUTTON_MASK_3);
 }
 
+static void be_a_host_that_crashes(struct scene *self)
+{
+    static const uint32_t text[] = {0x416, 0x4f60};
+    self->injector = injector_xtest.create();
+    connect_injector(self);
+    self->injector->ops->text(self->injector, text, 2);
+    for (;;)
+        pause();
+}
+
+static void keycodes_of_a_crashed_host_are_put_back(void **state)
+{
+    struct scene *self = *state;
+    drop_injector(self);
+    int bare = key_eye_bare_keycodes(&self->eye);
+    pid_t host = fork();
+    if (host == 0)
+        be_a_host_that_crashes(self);
+    key_eye_await_text(&self->eye, 2);
+    kill(host, SIGKILL);
+    waitpid(host, NULL, 0);
+    assert_int_equal(key_eye_bare_keycodes(&self->eye), bare - 2);
+    key_eye_forget(&self->eye);
+    self->injector = injector_xtest.create();
+    connect_injector(self);
+    type_and_expect(self, "a");
+    int64_t until_ns = clock_now_ns() + 10 * CLOCK_SECOND_NS;
+    while (key_eye_bare_keycodes(&self->eye) != bare && clock_now_ns() < until_ns)
+        clock_sleep_until_ns(clock_now_ns() + 20 * CLOCK_MS_NS);
+    assert_int_equal(key_eye_bare_keycodes(&self->eye), bare);
+}
+
+static void run_program(const struct scene *self, const char *command)
+{
+    char line[512];
+    snprintf(line, sizeof(line), "DISPLAY=%s %s", self->server.name, command);
+    assert_int_equal(system(line), 0);
+}
+
+static void text_does_not_depend_on_the_layout_that_is_on(void **state)
+{
+    struct scene *self = *state;
+    run_program(self, "setxkbmap -layout us,ru");
+    xcb_xkb_use_extension_unchecked(self->server.connection, 1, 0);
+    xcb_xkb_latch_lock_state(self->server.connection, XCB_XKB_ID_USE_CORE_KBD, 0, 0, 1, 1, 0, 0, 0);
+    xvfb_rig_sync(&self->server);
+    key_eye_forget(&self->eye);
+    type_and_expect(self, "Qw\xd0\xb6\n");
+    xcb_xkb_latch_lock_state(self->server.connection, XCB_XKB_ID_USE_CORE_KBD, 0, 0, 1, 0, 0, 0, 0);
+    xvfb_rig_sync(&self->server);
+    run_program(self, "setxkbmap -layout de");
+    key_eye_forget(&self->eye);
+    type_and_expect(self, "yZ\xc3\xbc-\xd0\xb6\n");
+}
+
+static void a_real_terminal_reads_what_was_typed(void **state)
+{
+    static const char text[] = "Earth, \xd0\x97\xd0\xb5\xd0\xbc\xd0\xbb\xd1\x8f, "
+                               "\xe5\x9c\xb0\xe7\x90\x83 \xf0\x9f\x8c\x8d\n";
+    struct scene *self = *state;
+    uint32_t code_points[64];
+    char folder[] = "/tmp/es-xtest-XXXXXX", command[256], path[64], read_back[128] = "";
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/typed", folder);
+    snprintf(command, sizeof(command), "LC_ALL=C.UTF-8 xterm -u8 -geometry 80x24+0+0 -e sh -c 'cat >%s' &", path);
+    xcb_unmap_window(self->eye.connection, self->eye.window); /* the focus follows the pointer */
+    xcb_set_input_focus(self->eye.connection, XCB_INPUT_FOCUS_POINTER_ROOT, XCB_INPUT_FOCUS_POINTER_ROOT,
+                        XCB_CURRENT_TIME);
+    key_eye_take(&self->eye);
+    self->injector->ops->move_to(self->injector, 50, 50);
+    run_program(self, command);
+    int64_t until_ns = clock_now_ns() + 10 * CLOCK_SECOND_NS;
+    while (access(path, F_OK) != 0 && clock_now_ns() < until_ns) /* then the terminal has its window */
+        clock_sleep_until_ns(clock_now_ns() + 50 * CLOCK_MS_NS);
+    self->injector->ops->text(self->injector, code_points, decode(text, code_points));
+    while (strlen(read_back) < strlen(text) && clock_now_ns() < until_ns) {
+        FILE *file = fopen(path, "r");
+        assert_non_null(file);
+        read_back[fread(read_back, 1, sizeof(read_back) - 1, file)] = 0;
+        fclose(file);
+        clock_sleep_until_ns(clock_now_ns() + 20 * CLOCK_MS_NS);
+    }
+    unlink(path);
+    rmdir(folder);
+    assert_string_equal(read_back, text);
+}
+
 static void a_server_that_is_started_anew_gets_input_again(void **state)
 {
     struct scene *self = *state;
@@ -470,6 +560,9 @@ int main(void)
         ON_SERVER(fractions_of_a_notch_add_up),
         ON_SERVER(everything_is_up_after_destroy),
         ON_SERVER(what_a_crash_left_down_is_released_at_the_next_start),
+        ON_SERVER(keycodes_of_a_crashed_host_are_put_back),
+        ON_SERVER(text_does_not_depend_on_the_layout_that_is_on),
+        ON_SERVER(a_real_terminal_reads_what_was_typed),
         ON_SERVER(a_server_that_is_started_anew_gets_input_again),
         ON_SERVER(a_server_started_anew_is_found_without_being_told),
         ON_SERVER(a_stopped_server_blocks_nobody),
