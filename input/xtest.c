@@ -316,9 +316,14 @@ static void leave(struct xtest *self)
                 xtest_link_round_trip(&self->link);
     if (self->link.connection && !good)
         log_warn("xtest: the X server %s does not answer, so keys may be left down", self->place.display);
-    if (self->keys.ignored || self->link.refused)
-        log_info("xtest: %u keys or characters had no key on %s, %u requests were refused", self->keys.ignored,
-                 self->place.display, self->link.refused);
+    mutex_lock(&self->lock);
+    unsigned dropped = self->queue.refused;
+    self->queue.refused = 0;
+    mutex_unlock(&self->lock);
+    if (self->keys.ignored || self->link.refused || dropped)
+        log_info("xtest: %s: %u keys or characters had no key there, %u characters came faster than they could be "
+                 "typed, %u requests were refused",
+                 self->place.display, self->keys.ignored, dropped, self->link.refused);
     forget(self);
 }
 
@@ -375,7 +380,7 @@ static void try_connect(struct xtest *self)
         self->has_buttons[button] = button < 4 || button > 7;
     if (!good || !release_buttons(self)) {
         give_up(self);
-        complain(self, "The X server takes no input from us.");
+        complain(self, "The X server ended the connection, or takes no input from us.");
         return;
     }
     self->complaint[0] = 0;
@@ -455,6 +460,7 @@ static void serve(struct xtest *self, bool has_work)
     if (!good) {
         log_info("xtest: the X server %s ended, or does not answer", self->place.display);
         give_up(self);
+        self->is_new = true; /* tried once more even without events: keys may be down there */
     } else if (self->at < self->count) {
         sleep_until(self, earlier(self->text_ns, xtest_link_deadline_ns(&self->link)));
     } else if (!has_work) {

@@ -16,7 +16,7 @@
 
 #include <stddef.h>
 
-enum { XTEST_SPARES_MAX = 32, XTEST_CODES = 768 /* as many as evdev has keys */ };
+enum { XTEST_SPARES_MAX = 64, XTEST_CODES = 768 /* as many as evdev has keys */ };
 
 struct xtest_spare {
     uint8_t keycode;

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "input/backends.h"
 #include "key_eye.h"
+#include "xorg_rig.h"
 #include "xvfb_rig.h"
 
 #include <linux/input-event-codes.h>
@@ -504,6 +505,56 @@ static void a_stopped_server_blocks_nobody(void **state)
     assert_int_equal(key_eye_pointer(&self->eye).mask & XCB_BUTTON_MASK_1, 0);
 }
 
+static void keys_are_released_when_a_stopped_server_goes_on(void **state)
+{
+    struct scene *self = *state;
+    press(self, KEY_A, true);
+    self->injector->ops->button(self->injector, BTN_LEFT, true);
+    key_eye_await_buttons(&self->eye, 1);
+    xvfb_rig_signal(&self->server, SIGSTOP);
+    press(self, KEY_A, false); /* is lost with the connection */
+    clock_sleep_until_ns(clock_now_ns() + 1200 * CLOCK_MS_NS);
+    xvfb_rig_signal(&self->server, SIGCONT);
+    int64_t until_ns = clock_now_ns() + 10 * CLOCK_SECOND_NS;
+    while (key_eye_pointer(&self->eye).mask && clock_now_ns() < until_ns)
+        clock_sleep_until_ns(clock_now_ns() + 20 * CLOCK_MS_NS);
+    assert_int_equal(key_eye_pointer(&self->eye).mask, 0);
+    assert_false(key_eye_is_down(&self->eye, KEY_A + 8));
+}
+
+/* The server of real desktops, with its own keyboard and pointer driver. */
+static void it_works_on_xorg(void **state)
+{
+    struct xorg_rig rig;
+    struct scene self = {.injector = NULL};
+    (void)state;
+    if (!xorg_rig_is_possible())
+        skip();
+    xorg_rig_start(&rig, 1920, 1080);
+    text_copy(self.server.name, sizeof(self.server.name), rig.name);
+    key_eye_open(&self.eye, rig.name);
+    xcb_change_pointer_control(rig.connection, 10, 1, 1, 1, 1);
+    free(xcb_get_input_focus_reply(rig.connection, xcb_get_input_focus(rig.connection), NULL));
+    int bare = key_eye_bare_keycodes(&self.eye);
+    self.injector = injector_xtest.create();
+    connect_injector(&self);
+    type_and_expect(&self, "Ab1\xd0\xb6\xe4\xbd\xa0\xf0\x9f\x98\x80\n");
+    self.injector->ops->move_to(self.injector, 100, 200);
+    for (int i = 0; i < 10; i++)
+        self.injector->ops->move(self.injector, 20, -3);
+    self.injector->ops->button(self.injector, BTN_EXTRA, true);
+    key_eye_await_buttons(&self.eye, 1);
+    assert_int_equal(self.eye.buttons[0].number, 9);
+    xcb_query_pointer_reply_t pointer = key_eye_pointer(&self.eye);
+    assert_int_equal(pointer.root_x, 300); /* not accelerated */
+    assert_int_equal(pointer.root_y, 170);
+    drop_injector(&self);
+    assert_int_equal(key_eye_bare_keycodes(&self.eye), bare);
+    print_message("%d keycodes without a keysym on Xorg\n", bare);
+    key_eye_close(&self.eye);
+    xorg_rig_stop(&rig);
+}
+
 static void the_delay_of_events_is_measured(void **state)
 {
     enum { EVENTS = 1000 };
@@ -566,6 +617,8 @@ int main(void)
         ON_SERVER(a_server_that_is_started_anew_gets_input_again),
         ON_SERVER(a_server_started_anew_is_found_without_being_told),
         ON_SERVER(a_stopped_server_blocks_nobody),
+        ON_SERVER(keys_are_released_when_a_stopped_server_goes_on),
+        cmocka_unit_test(it_works_on_xorg),
         ON_SERVER(the_delay_of_events_is_measured),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
