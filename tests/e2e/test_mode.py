@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A running X server switches its mode in mid-stream: Xorg with the dummy driver, which Xvfb cannot stand in for."""
 import os
+import random
 import shutil
 import subprocess
 import unittest
@@ -50,7 +51,7 @@ class Xorg(Display):
         with open(path, "w", encoding="ascii") as file:
             file.write(CONFIG)
         if self.number is None:
-            self.number = next(n for n in range(60, 90) if not os.path.exists(f"/tmp/.X{n}-lock"))
+            self.number = random.choice([n for n in range(300, 900) if not os.path.exists(f"/tmp/.X{n}-lock")])
         self.process = subprocess.Popen(
             ["Xorg", self.name, "-config", path, "-logfile", os.path.join(self.folder, "xorg.log"), "-noreset", "-nolisten",
              "tcp", "-novtswitch"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
