@@ -112,7 +112,7 @@ enum control_state control_service(struct control *self)
 }
 
 void control_send(struct control *self, uint16_t type, const void *payload, size_t size, uint8_t channel,
-                  bool unsequenced)
+                  enum control_way way)
 {
     uint8_t plain[PLAIN_MAX], wire[ENVELOPE + PLAIN_MAX], iv[12];
     if (self->state != CONTROL_CONNECTED || size + 4 > PLAIN_MAX)
@@ -125,8 +125,9 @@ void control_send(struct control *self, uint16_t type, const void *payload, size
     bytes_put_u32le(wire + 4, self->next_seq);
     seal_iv(self->next_seq++, "CC", iv);
     seal_close(self->seal, iv, plain, size + 4, wire + ENVELOPE, wire + 8);
-    ENetPacket *packet = enet_packet_create(wire, ENVELOPE + 4 + size,
-                                            unsequenced ? ENET_PACKET_FLAG_UNSEQUENCED : ENET_PACKET_FLAG_RELIABLE);
+    static const enet_uint32 flags[] = {
+        [CONTROL_RELIABLE] = ENET_PACKET_FLAG_RELIABLE, [CONTROL_UNSEQUENCED] = ENET_PACKET_FLAG_UNSEQUENCED};
+    ENetPacket *packet = enet_packet_create(wire, ENVELOPE + 4 + size, way == CONTROL_UNRELIABLE ? 0 : flags[way]);
     if (!packet)
         return;
     if (enet_peer_send(self->peer, channel, packet) < 0)

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum control_way { CONTROL_RELIABLE, CONTROL_UNSEQUENCED, CONTROL_UNRELIABLE }; /* the last: in order */
+
 enum control_state { CONTROL_CONNECTING, CONTROL_CONNECTED, CONTROL_GONE };
 
 struct control_counters {
@@ -24,7 +26,7 @@ int control_fd(const struct control *self);
 /* Work off what arrived and what is due. Call at least every 10 ms. */
 enum control_state control_service(struct control *self);
 void control_send(struct control *self, uint16_t type, const void *payload, size_t size, uint8_t channel,
-                  bool unsequenced);
+                  enum control_way way);
 /* Tell the host, linger up to 2 s. */
 void control_leave(struct control *self);
 struct control_counters control_get_counters(const struct control *self);

@@ -20,6 +20,7 @@ static const char usage[] =
     "  --audio-channels 2|6|8 --audio-ms 5|10|20 --audio-high --audio-normal --encrypt-audio --local-audio\n"
     "  --listen --record-audio FILE --audio-loss-per-block N\n"
     "  --quit --die --silent --no-video-ping --send-idr-every S --invalidate\n"
+    "  --input FILE (a script of keys, text, mouse and more: tests/client/script.h)\n"
     "  Prints STREAMING and the ms since the launch with the first picture; leaves politely at SIGINT.\n";
 
 void options_usage(void)
@@ -95,6 +96,7 @@ static const struct entry entries[] = {
     {"--silent", FLAG, offsetof(struct options, silent)},
     {"--no-video-ping", FLAG, offsetof(struct options, no_video_ping)},
     {"--send-idr-every", REAL, offsetof(struct options, idr_every_s)},
+    {"--input", TEXT, offsetof(struct options, input)},
     {"--invalidate", FLAG, offsetof(struct options, invalidate)},
 };
 

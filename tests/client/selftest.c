@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "tests/client/depacketise.h"
 #include "tests/client/impair.h"
+#include "tests/client/input.h"
 #include "tests/client/packetise.h"
 #include "tests/client/pair.h"
 #include "tests/client/seal.h"
@@ -467,6 +468,77 @@ static void test_sound_vectors(struct selftest *self)
     json_decref(root);
 }
 
+/* A recorded packet made anew from what it says. False: a kind that we do not send. */
+static bool packet_of(const char *name, const json_t *p, struct input_packet *ret_packet)
+{
+    struct input_contact contact = {
+        .event = (uint8_t)number_of(p, "event"),
+        .pointer = (uint32_t)json_integer_value(json_object_get(p, "pointer_id")),
+        .tool = (uint8_t)number_of(p, "tool"),
+        .buttons = (uint8_t)number_of(p, "buttons"),
+        .tilt = (uint8_t)number_of(p, "tilt"),
+        .rotation = (uint16_t)number_of(p, "rotation"),
+        .x = (float)json_number_value(json_object_get(p, "x")),
+        .y = (float)json_number_value(json_object_get(p, "y")),
+        .pressure = (float)json_number_value(json_object_get(p, "pressure_or_distance")),
+        .major = (float)json_number_value(json_object_get(p, "major")),
+        .minor = (float)json_number_value(json_object_get(p, "minor")),
+    };
+    int16_t x = (int16_t)number_of(p, "x"), y = (int16_t)number_of(p, "y"), amount = (int16_t)number_of(p, "amount");
+    const char *text = text_of(p, "text");
+    bool down = strstr(name, "_down#");
+    if (!strncmp(name, "key_", 4))
+        *ret_packet = input_key((uint16_t)number_of(p, "key_code"), down, (uint8_t)number_of(p, "modifiers"),
+                                (uint8_t)number_of(p, "flags"));
+    else if (!strncmp(name, "utf8_", 5))
+        *ret_packet = input_text(text, strlen(text));
+    else if (!strncmp(name, "mouse_move_rel", 14))
+        *ret_packet = input_move((int16_t)number_of(p, "dx"), (int16_t)number_of(p, "dy"));
+    else if (!strncmp(name, "mouse_move_abs", 14))
+        *ret_packet = input_position(x, y, (int16_t)(number_of(p, "ref_w") + 1), (int16_t)(number_of(p, "ref_h") + 1));
+    else if (!strncmp(name, "mouse_button", 12))
+        *ret_packet = input_button((uint8_t)number_of(p, "button"), down);
+    else if (!strncmp(name, "scroll", 6))
+        *ret_packet = input_wheel(amount, !strncmp(name, "scroll_h", 8));
+    else if (!strncmp(name, "touch", 5))
+        *ret_packet = input_touch(&contact);
+    else if (!strncmp(name, "pen", 3))
+        *ret_packet = input_pen(&contact);
+    else if (!strncmp(name, "enable_haptics", 14))
+        *ret_packet = input_haptics(number_of(p, "enable"));
+    else
+        return false;
+    return true;
+}
+
+static void test_input_vectors(struct selftest *self)
+{
+    json_t *root = load(self, "input.json"), *entry;
+    size_t i;
+    int known = 0, pen_buttons = 0;
+    check(self, root != NULL, "input.json", "load");
+    json_array_foreach(json_object_get(root, "valid"), i, entry)
+    {
+        const char *name = text_of(entry, "name");
+        const json_t *params = json_object_get(entry, "params");
+        uint8_t expected[INPUT_BYTES_MAX];
+        struct input_packet packet;
+        if (!packet_of(name, params, &packet))
+            continue;
+        known++;
+        if (!strncmp(name, "pen", 3)) {
+            packet.unreliable &= pen_buttons == number_of(params, "buttons");
+            pen_buttons = number_of(params, "buttons");
+        }
+        size_t size = bytes_of(text_of(entry, "input_hex"), expected, sizeof(expected));
+        check(self, size && size == packet.size && !memcmp(expected, packet.bytes, size), "input packet", name);
+        check(self, packet.channel == number_of(entry, "channel"), "input channel", name);
+        check(self, packet.unreliable == !!strncmp(text_of(entry, "enet_flags"), "reliable", 8), "input's way", name);
+    }
+    check(self, known > 80, "recorded input packets", "input.json");
+    json_decref(root);
+}
+
 int selftest_run(int argc, char **argv)
 {
     struct selftest self = {.folder = argc > 0 ? argv[0] : "tests/vectors"};
@@ -478,6 +550,7 @@ int selftest_run(int argc, char **argv)
         test_pairing_vectors(&self);
         test_sealed_vectors(&self);
         test_sound_vectors(&self);
+        test_input_vectors(&self);
     }
     printf("{\"checks\": %d, \"failures\": %d}\n", self.checks, self.failures);
     fec_destroy(self.fec);

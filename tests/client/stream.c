@@ -9,6 +9,7 @@
 #include "tests/client/control.h"
 #include "tests/client/receiver.h"
 #include "tests/client/report.h"
+#include "tests/client/script.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -44,6 +45,7 @@ struct session {
     struct impair *impair;
     struct recording recording;
     struct sound *sound;
+    struct script *script; /* NULL: no input is sent */
     int64_t pings_due_ns, control_ping_due_ns, idr_due_ns, status_window_ns, last_datagram_ns, end_ns;
     unsigned statuses_in_window;
 };
@@ -68,11 +70,18 @@ static void on_frame(void *ctx, const struct depacketise_frame *frame)
     }
 }
 
+static void on_input(void *ctx, const struct input_packet *packet)
+{
+    struct session *self = ctx;
+    control_send(self->control, INPUT_TYPE, packet->bytes, packet->size, packet->channel,
+                 packet->unreliable ? CONTROL_UNRELIABLE : CONTROL_RELIABLE);
+}
+
 static void send_idr_request(struct session *self)
 {
     static const uint8_t payload[2] = {0};
     self->report.idr_requests++;
-    control_send(self->control, TYPE_IDR, payload, sizeof(payload), CHANNEL_URGENT, false);
+    control_send(self->control, TYPE_IDR, payload, sizeof(payload), CHANNEL_URGENT, CONTROL_RELIABLE);
 }
 
 static void on_request_idr(void *ctx)
@@ -87,7 +96,7 @@ static void on_invalidate(void *ctx, uint32_t first, uint32_t last)
     bytes_put_u32le(payload, first);
     bytes_put_u32le(payload + 8, last);
     self->report.invalidations++;
-    control_send(self->control, TYPE_INVALIDATE, payload, sizeof(payload), CHANNEL_URGENT, false);
+    control_send(self->control, TYPE_INVALIDATE, payload, sizeof(payload), CHANNEL_URGENT, CONTROL_RELIABLE);
 }
 
 static void on_status(void *ctx, const struct depacketise_status *status)
@@ -113,7 +122,7 @@ static void on_status(void *ctx, const struct depacketise_status *status)
     payload[19] = status->block;
     payload[20] = status->block_count;
     self->report.statuses++;
-    control_send(self->control, TYPE_STATUS, payload, sizeof(payload), CHANNEL_GENERAL, true);
+    control_send(self->control, TYPE_STATUS, payload, sizeof(payload), CHANNEL_GENERAL, CONTROL_UNSEQUENCED);
 }
 
 static void on_video(void *ctx, const uint8_t *data, size_t size, int64_t arrival_ns)
@@ -273,9 +282,9 @@ static bool connect_control(struct session *self)
     }
     if (state != CONTROL_CONNECTED)
         return fail(self, "control", state == CONTROL_GONE ? "connection refused" : "no connection in 10 s");
-    control_send(self->control, TYPE_IDR, zeros, 2, CHANNEL_GENERAL, false);
-    control_send(self->control, TYPE_START, zeros, 1, CHANNEL_GENERAL, false);
-    control_send(self->control, TYPE_PING, ping, sizeof(ping), CHANNEL_GENERAL, false);
+    control_send(self->control, TYPE_IDR, zeros, 2, CHANNEL_GENERAL, CONTROL_RELIABLE);
+    control_send(self->control, TYPE_START, zeros, 1, CHANNEL_GENERAL, CONTROL_RELIABLE);
+    control_send(self->control, TYPE_PING, ping, sizeof(ping), CHANNEL_GENERAL, CONTROL_RELIABLE);
     return true;
 }
 
@@ -289,7 +298,7 @@ static void do_due(struct session *self, int64_t now_ns)
         self->pings_due_ns = now_ns + PING_NS;
     }
     if (now_ns >= self->control_ping_due_ns && !self->options->silent) {
-        control_send(self->control, TYPE_PING, ping, sizeof(ping), CHANNEL_GENERAL, false);
+        control_send(self->control, TYPE_PING, ping, sizeof(ping), CHANNEL_GENERAL, CONTROL_RELIABLE);
         self->control_ping_due_ns = now_ns + CONTROL_PING_NS;
     }
     if (self->options->idr_every_s > 0 && self->report.first_picture_ns && now_ns >= self->idr_due_ns) {
@@ -297,6 +306,9 @@ static void do_due(struct session *self, int64_t now_ns)
             send_idr_request(self);
         self->idr_due_ns = now_ns + (int64_t)(self->options->idr_every_s * 1e9);
     }
+    if (self->script && self->report.first_picture_ns &&
+        !script_run(self->script, self->report.first_picture_ns, now_ns))
+        fail(self, "input", "a line of the script cannot be read");
     if (now_ns - self->last_datagram_ns > HELD_BACK_NS)
         impair_flush(self->impair, now_ns);
 }
@@ -307,6 +319,8 @@ static bool wants_more(struct session *self, int64_t now_ns)
     if (!self->report.first_picture_ns && now_ns > self->end_ns)
         return fail(self, "video", "no picture in 10 s");
     uint64_t delivered = depacketise_get_counters(self->depacketise).frames_delivered;
+    if (self->report.error[0])
+        return false;
     return now_ns < self->end_ns && !(options->frames && delivered >= (uint64_t)options->frames);
 }
 
@@ -380,6 +394,7 @@ static void finish(struct session *self)
     if (self->sound)
         report->sound = sound_report(self->sound);
     report_print(report, self->options, &self->recording);
+    script_close(self->script);
     control_destroy(self->control);
     receiver_destroy(self->video);
     receiver_destroy(self->audio);
@@ -399,6 +414,8 @@ int stream_run(const struct options *options, const struct http_target *target, 
     self->options = options;
     if (!recording_open(&self->recording, options->record, options->decode)) {
         fail(self, "record", "cannot be opened");
+    } else if (options->input && !(self->script = script_open(options->input, on_input, self))) {
+        fail(self, "input", "cannot be opened");
     } else if (start_app(self, target, identity, key, url, sizeof(url))) {
         if (!rtsp_run(target, url, key, &options->wish, &self->report.rtsp))
             fail(self, "rtsp", self->report.rtsp.error);
