@@ -162,7 +162,8 @@ static json_t *sessions_json(const struct host *self)
     return list;
 }
 
-static json_t *input_json(const struct host *self)
+/* The delay is of the events since it was last asked for, or of the last ones before. */
+static json_t *input_json(struct host *self)
 {
     static const struct {
         unsigned can;
@@ -180,7 +181,15 @@ static json_t *input_json(const struct host *self)
         json_array_append_new(list, json_pack("{ss sb ss so}", "name", report->name, "usable", report->usable, "reason",
                                               report->reason, "can", can));
     }
-    return json_pack("{ss so}", "active", self->injector ? self->injector->ops->name : "", "injectors", list);
+    struct stats_summary delay = {0};
+    if (self->injector)
+        injector_take_stats(self->injector, &delay);
+    if (delay.count)
+        self->input_delay = delay;
+    delay = self->input_delay;
+    return json_pack("{ss so s{sI sI sI sI}}", "active", self->injector ? self->injector->ops->name : "", "injectors",
+                     list, "delay", "count", (json_int_t)delay.count, "p50_us", (json_int_t)delay.p50_us, "p99_us",
+                     (json_int_t)delay.p99_us, "max_us", (json_int_t)delay.max_us);
 }
 
 static json_t *make_status(void *ctx)

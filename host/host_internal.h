@@ -17,6 +17,7 @@
 #include "host/service.h"
 #include "host/sessions.h"
 #include "host/watchdog.h"
+#include "input/guard.h"
 #include "input/seat.h"
 #include "net/control_host.h"
 #include "net/discovery.h"
@@ -55,7 +56,9 @@ struct host {
     struct injector_report injectors[INJECTOR_REPORTS_MAX];
     int injector_count;
     struct injector *injector; /* NULL: none works, or input = off */
+    struct stats_summary input_delay; /* from an event's arrival to its being written, when there were any last */
     struct seat *seat;
+    struct guard *guard; /* may be NULL */
     unsigned screen_changes;
     char environment[2][CONFIG_PATH_MAX]; /* DISPLAY and XAUTHORITY of a display that was found */
     const char *environment_list[3];

@@ -89,6 +89,17 @@ class Root:
         self.link.sendall(struct.pack("<BBHBBxxIIxxxxxxxxhhxxxxxxxB", xtest, 2, 9, 6, 0, 0, self.root, x, y, 0))
         self.sync()
 
+    def pointer(self):
+        """Where it is on the root window, and the mask of buttons and modifiers that are down (1 << 8: button 1)."""
+        self.link.sendall(struct.pack("<BxHI", 38, 2, self.root))  # QueryPointer
+        return struct.unpack_from("<hhxxxxH", self.reply(), 16)
+
+    def keys(self):
+        """The keycodes that are down."""
+        self.link.sendall(struct.pack("<BxH", 44, 1))  # QueryKeymap: 8 bytes more than a reply without data
+        bits = self.reply()[8:] + receive(self.link, 8)
+        return {code for code in range(256) if bits[code // 8] >> code % 8 & 1}
+
 
 def answers(number):
     """Does the display greet a new connection?"""
