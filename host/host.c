@@ -218,6 +218,7 @@ static bool start_input(struct host *self)
             self->injector = injector_create(self->injectors[i].name);
     }
     self->seat = seat_create(self->injector);
+    self->guard = self->injector ? guard_start() : NULL;
     host_screen_moved(self); /* what it has missed */
     return self->seat != NULL;
 }
@@ -229,6 +230,8 @@ static void stop_input(struct host *self)
     if (self->injector)
         self->injector->ops->destroy(self->injector);
     self->injector = NULL;
+    guard_stop(self->guard);
+    self->guard = NULL;
 }
 
 /* Control thread, in each of its rounds. */

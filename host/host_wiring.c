@@ -78,6 +78,7 @@ static void follow_screen(void *arg)
     text_copy(screen.xauthority, sizeof(screen.xauthority), status.xauthority);
     if (status.capturing && self->apps)
         apps_desktop_is_back(self->apps);
+    guard_follow(self->guard, &screen);
     seat_set_geometry(self->seat, (struct rect){status.x, status.y, status.width, status.height}, &screen);
 }
 

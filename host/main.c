@@ -4,6 +4,7 @@
 #include "host/cli.h"
 #include "host/config.h"
 #include "host/host.h"
+#include "input/guard.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -103,6 +104,8 @@ int main(int count, char **arguments)
     struct words words = {.sysroot = ""};
     struct config config;
     int code;
+    if (count == 2 && !strcmp(arguments[1], GUARD_ARGUMENT)) /* started by the host itself */
+        return guard_run();
     if (!read_words(count, arguments, &words, &code))
         return code;
     if (!read_config(&words, &config)) {

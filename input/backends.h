@@ -11,5 +11,8 @@ struct injector_backend {
     struct injector *(*create)(void); /* NULL: logged. Does not block */
 };
 
+/* xtest.c: connects to this X server, lets go of all keys and buttons there and of what a crash left behind. Waits. */
+bool injector_let_go(const struct injector_screen *screen);
+
 extern const struct injector_backend injector_uinput; /* uinput.c */
 extern const struct injector_backend injector_xtest;  /* xtest.c */

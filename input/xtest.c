@@ -506,6 +506,30 @@ static void xtest_destroy(struct injector *base)
     free(self);
 }
 
+bool injector_let_go(const struct injector_screen *screen)
+{
+    char sentence[160] = "";
+    struct xtest_link link = {0};
+    struct xtest_keys keys = {0};
+    struct x11_connect *connect = x11_connect_begin(screen->display, screen->xauthority, sentence, sizeof(sentence));
+    xcb_connection_t *connection = NULL;
+    if (connect) {
+        x11_connect_require_owner(connect, screen->cookie_owner);
+        connection = x11_connect_open(connect, sentence, sizeof(sentence));
+        x11_connect_destroy(connect);
+    }
+    if (!connection) {
+        log_info("xtest: %s", sentence);
+        return false;
+    }
+    bool good = xtest_link_open(&link, connection) && xtest_keys_open(&keys, &link);
+    for (uint8_t button = 1; good && button < BUTTONS; button++)
+        xtest_link_fake(&link, XCB_BUTTON_RELEASE, button, 0, 0);
+    good = good && xtest_keys_close(&keys, &link) && xtest_link_round_trip(&link);
+    xtest_link_close(&link);
+    return good;
+}
+
 static const struct injector_ops ops = {
     .name = "xtest",
     .can = xtest_can,

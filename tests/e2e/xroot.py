@@ -55,9 +55,17 @@ class Root:
 
     def reply(self):
         answer = receive(self.link, 32)
+        while answer[0] == 34:  # MappingNotify goes to everybody
+            answer = receive(self.link, 32)
         if answer[0] != 1:
             raise OSError("the X server reports an error")
         return answer
+
+    def keys_down(self):
+        """The keycodes that are down."""
+        self.link.sendall(struct.pack("<BBH", 44, 0, 1))
+        bits = receive(self.link, 40)[8:]
+        return [code for code in range(256) if bits[code // 8] >> code % 8 & 1]
 
     def sync(self):
         self.link.sendall(struct.pack("<BxH", 43, 1))  # GetInputFocus: its reply says that all is done
