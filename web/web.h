@@ -20,8 +20,8 @@ struct web_backend {
     void *ctx;
     /* New references. pairings: [{id, address, since_ms, fingerprint}], clients: [{id, name, fingerprint, paired_ms,
      * seen_ms, streaming, rights}], status: {host, version, uniqueid, base_port, certificate, display{}, desktop{} or null,
-     * apps[], stages[], inhibit, encoders[], sessions[], counters{}, discovery, pairing_closed}. Times are milliseconds
-     * of the wall clock. The page does without what is missing. */
+     * input{active, injectors[], delay{}}, audio{} or null, apps[], stages[], inhibit, encoders[], sessions[],
+     * counters{}, discovery, pairing_closed}. Times are milliseconds of the wall clock. The page does without what is missing. */
     json_t *(*pairings)(void *ctx);
     json_t *(*clients)(void *ctx);
     json_t *(*status)(void *ctx);

@@ -4,6 +4,17 @@ import copy
 import time
 
 
+XTEST = {"name": "xtest", "usable": True, "reason": "", "can": ["keyboard", "text", "mouse", "pointer"]}
+UINPUT = {"name": "uinput", "usable": True, "reason": "",
+          "can": ["keyboard", "text", "mouse", "pointer", "touch", "pen"]}
+NO_UINPUT = {"name": "uinput", "usable": False, "reason": "/dev/uinput does not exist: load the module uinput", "can": []}
+
+
+def sound(sink="Built-in Audio Analog Stereo", sentence="", channels=2, silenced=False):
+    return {"backend": "pulse", "sink": sink, "sentence": sentence, "channels": channels, "silenced": silenced,
+            "reconnects": 0, "dropped_frames": 0, "silent_frames": 0}
+
+
 def wall_ms():
     return int(time.time() * 1000)
 
@@ -88,7 +99,8 @@ def stages(encode_hangs=0, ago_ms=180000, state="fine"):
 def private_display():
     """A private display, two streams, an app that runs, a stage that hung."""
     return copy.deepcopy({"display": OWN, "desktop": DESKTOP, "apps": APPS, "stages": stages(1), "inhibit": "held",
-                          "sessions": two_sessions()})
+                          "sessions": two_sessions(), "audio": sound("Earthshine", silenced=True),
+                          "input": {"active": "xtest", "injectors": [NO_UINPUT, XTEST]}})
 
 
 def found_display():

@@ -450,6 +450,29 @@ class Streaming(PageTest):
         self.assertTrue(row.is_displayed())  # the same rows, kept
         self.assertTrue(self.shown("#sessions-empty"))
 
+    def test_how_input_gets_in_and_what_is_heard(self):
+        xtest = {"active": "xtest", "injectors": [scenes.NO_UINPUT, scenes.XTEST]}
+        uinput = {"active": "uinput", "injectors": [scenes.UINPUT, scenes.XTEST]}
+        nothing = {"active": "", "injectors": [scenes.NO_UINPUT]}
+        for told, shown in [(xtest, ["keyboard, text and mouse by xtest", "uinput: /dev/uinput does not exist"]),
+                            (uinput, ["keyboard, text, mouse, touch and pen by uinput"]),
+                            (nothing, ["clients can only watch", "load the module uinput."]),
+                            ({"active": "", "injectors": []}, ["off: clients can only watch"])]:
+            self.tell(scenes.found_display(), input=told)
+            self.see("#about", *shown)
+        for told, shown in [(scenes.sound(), ["Built-in Audio Analog Stereo · stereo"]),
+                            (scenes.sound("Earthshine", channels=8, silenced=True), ["7.1 · not heard on this computer"]),
+                            (scenes.sound("", "No sound server was found"), ["No sound server was found."]),
+                            (scenes.sound(""), ["opened when somebody listens"]),
+                            (None, ["Sound\noff"])]:
+            self.tell(scenes.found_display(), audio=told)
+            self.see("#about", *shown)
+        self.shot("input")
+        hears = {"channels": 6, "high_quality": True, "packet_ms": 5}
+        self.tell(scenes.found_display(), sessions=[scenes.session("s1", "Living-room TV", audio=hears),
+                                                    scenes.session("s2", "Tablet", audio=None)])
+        self.wait("the sound of both", lambda: [one.text for one in self.all(".session .sound")] == ["5.1 · 5 ms", "none"])
+
     def test_health_shows_when_there_is_something_to_tell(self):
         self.tell({"stages": scenes.stages()})
         self.see("#about", "all stages run well")
@@ -524,7 +547,8 @@ class OldHost(PageTest):
         self.wait("the display", lambda: "X11 :0" in self.text("#display-facts"))
         for selector in ["#apps-card", "#desktop", "#health", "#candidates-box", "#mode-problem", "#found-log"]:
             self.assertFalse(self.shown(selector), selector)
-        self.assertNotIn("Health", self.text("#about"))
+        for word in ("Health", "Input", "Sound"):
+            self.assertNotIn(word, self.text("#about"))
         self.assertFalse(any(one.is_displayed() for one in self.all(".client .may")))
         self.host.tell_status(desktop=scenes.DESKTOP)
         self.click_when_there("#restart-display")

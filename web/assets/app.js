@@ -280,6 +280,8 @@ function updateSession(element, item) {
   text("loss", number(item.loss_percent, 2) + " %");
   element.querySelector(".loss").classList.toggle("bad", item.loss_percent >= 1);
   text("encoder", [item.encoder, codecName(item.codec)].filter(Boolean).join(" · "));
+  text("sound", sessionSound(item.audio));
+  element.querySelector(".sound").parentElement.hidden = item.audio === undefined; // of a host that has none
   const mode = state.status.display && state.status.display.mode;
   element.querySelector(".owns").hidden = !(item.owns_mode && mode && mode.wished); // match_mode may leave it alone
   line(element.querySelector(".reason"), item.rate_reason);
@@ -429,6 +431,8 @@ function renderHost(status) {
     ["Address", address],
     ["Ports", status.base_port ? "base " + status.base_port + ", this page " + (location.port || 443) : ""],
     ["Discovery", status.discovery],
+    ["Input", inputText(status.input)],
+    ["Sound", soundText(status.audio)],
     ["Health", healthFact(status.stages)],
     ["Version", status.version],
     ["Id", status.uniqueid],

@@ -291,6 +291,39 @@ function healthFact(stages) {
   return troubled.length ? troubled.join("; ") : "all stages run well";
 }
 
+/* --- input and sound --- */
+
+const canNames = { keyboard: "keyboard", text: "text", mouse: "mouse", pointer: "mouse", touch: "touch", pen: "pen" };
+
+function inputText(input) {
+  if (!input) return "";
+  const all = input.injectors || [];
+  const active = all.find((one) => one.name === input.active);
+  const others = all.filter((one) => !one.usable && one.reason).map((one) => one.name + ": " + sentenceOf(one.reason));
+  if (!all.length) return "off: clients can only watch";
+  if (!active) return ["none works, so clients can only watch.", ...others].join(" ");
+  const can = [...new Set((active.can || []).map((word) => canNames[word] || word))];
+  return inWords(can) + " by " + active.name + (others.length ? ". Not used, " + others.join(" ") : "");
+}
+
+const layoutNames = { 1: "mono", 2: "stereo", 6: "5.1", 8: "7.1" };
+const layoutText = (count) => layoutNames[count] || (count ? plural(count, "channel") : "");
+
+function soundText(audio) {
+  if (audio === undefined) return "";
+  if (audio === null) return "off";
+  const what = [audio.sink || "opened when somebody listens", audio.sink ? layoutText(audio.channels) : "",
+    audio.backend && audio.backend !== "pulse" ? audio.backend : "",
+    audio.silenced ? "not heard on this computer" : ""].filter(Boolean).join(" · ");
+  return audio.sentence ? (audio.sink ? what + ". " : "") + sentenceOf(audio.sentence) : what;
+}
+
+function sessionSound(audio) {
+  if (!audio) return "none";
+  return [layoutText(audio.channels), Number.isFinite(audio.packet_ms) ? audio.packet_ms + " ms" : ""]
+    .filter(Boolean).join(" · ");
+}
+
 /* --- all of it --- */
 
 function renderStreaming(status) {
