@@ -8,6 +8,7 @@
 #include "tests/client/input.h"
 #include "tests/client/packetise.h"
 #include "tests/client/pair.h"
+#include "tests/client/script.h"
 #include "tests/client/seal.h"
 #include "tests/client/sound_queue.h"
 
@@ -539,6 +540,42 @@ static void test_input_vectors(struct selftest *self)
     json_decref(root);
 }
 
+static void note_packet(void *ctx, const struct input_packet *packet)
+{
+    char *hex = ctx;
+    text_hex(packet->bytes, packet->size, hex + strlen(hex));
+}
+
+static void test_script(struct selftest *self)
+{
+    static const struct {
+        const char *line, *packets; /* NULL: not understood */
+    } rows[] = {
+        {"key 41 down 1", "0000000a03000000004180010000"},
+        {"key dc up 0 1", "0000000a0400000001dc80000000"},
+        {"text \u20acH\\n", "0000000717000000e282ac0000000517000000480000000517000000"
+                            "0a"},
+        {"move -300 250", "0000000807000000fed400fa"},
+        {"position 400 300 812 429", "0000000e050000000190012c0000032b01ac"},
+        {"button 5 up", "000000050900000005"},
+        {"wheel -17", "0000000a0a000000ffefffef0000"},
+        {"hwheel 600", "00000006010000550258"},
+        {"raw 3 0102ff", "0102ff"},
+        {"hello", "000000060d00000001000000000807000000000100010000000807000000ffffffff"},
+        {"key 41", NULL},
+        {"key 41 sideways", NULL},
+        {"button 1", NULL},
+        {"raw 3 0", NULL},
+        {"jump", NULL},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char hex[512] = "";
+        bool good = script_do(rows[i].line, note_packet, hex);
+        check(self, good == !!rows[i].packets, "script line understood", rows[i].line);
+        check(self, !good || !strcmp(hex, rows[i].packets), "script's packets", rows[i].line);
+    }
+}
+
 int selftest_run(int argc, char **argv)
 {
     struct selftest self = {.folder = argc > 0 ? argv[0] : "tests/vectors"};
@@ -551,6 +588,7 @@ int selftest_run(int argc, char **argv)
         test_sealed_vectors(&self);
         test_sound_vectors(&self);
         test_input_vectors(&self);
+        test_script(&self);
     }
     printf("{\"checks\": %d, \"failures\": %d}\n", self.checks, self.failures);
     fec_destroy(self.fec);
