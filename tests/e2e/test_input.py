@@ -283,6 +283,11 @@ class Mouse(InputTest):
         except AssertionError:
             self.assertEqual(watcher.events, events)
 
+    def test_touch_and_pen_are_not_promised(self):
+        """Then stock clients send a mouse in their place: XTEST has nothing for them."""
+        report = self.client.stream(*self.stream_options("--seconds", 0.5))
+        self.assertRegex(report["rtsp"]["describe"], r"a=x-ss-general\.featureFlags:0\s")
+
     def test_what_cannot_be_read_is_counted_and_harmless(self):
         hands = self.hands()
         hands.do("raw 3 7fffffff0700000000010001", "raw 3 000000080700000000", "raw 0 0000000877000000aabbccdd",
