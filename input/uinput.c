@@ -48,6 +48,7 @@ struct uinput {
     struct uinput_panel *panels[PANELS_MAX];
     int8_t keys[KEY_CNT], buttons[BUTTONS]; /* which way they went down */
     int8_t pointing;                        /* who has moved the pointer last */
+    int place_x, place_y;                   /* the last ones of the absolute pointer */
     struct scroll scrolls[2];
 };
 
@@ -133,6 +134,19 @@ static void uinput_move(struct injector *base, int dx, int dy)
         uinput_device_put(&self->devices[UINPUT_MOUSE], EV_REL, REL_Y, dy);
 }
 
+/* The kernel drops a place that is the device's last one, though something else may have moved the pointer since: so it
+ * comes from beside it. */
+static void put_place(struct uinput *self, int x, int y)
+{
+    struct uinput_device *device = &self->devices[UINPUT_POINTER];
+    if (x == self->place_x && y == self->place_y)
+        uinput_device_put(device, EV_ABS, ABS_X, x ^ 1);
+    uinput_device_put(device, EV_ABS, ABS_X, x);
+    uinput_device_put(device, EV_ABS, ABS_Y, y);
+    self->place_x = x;
+    self->place_y = y;
+}
+
 static void uinput_move_to(struct injector *base, double x, double y)
 {
     struct uinput *self = uinput_of(base);
@@ -143,9 +157,7 @@ static void uinput_move_to(struct injector *base, double x, double y)
         self->other->ops->move_to(self->other, x, y);
     if (self->pointing != UINPUT_POINTER)
         return;
-    struct uinput_device *device = &self->devices[UINPUT_POINTER];
-    uinput_device_put(device, EV_ABS, ABS_X, uinput_place(x, self->screen.width));
-    uinput_device_put(device, EV_ABS, ABS_Y, uinput_place(y, self->screen.height));
+    put_place(self, uinput_place(x, self->screen.width), uinput_place(y, self->screen.height));
 }
 
 /* Pressed where the pointer was moved last, if that is still a way. */

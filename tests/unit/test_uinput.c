@@ -300,9 +300,14 @@ static void absolute_motion_goes_over_the_whole_screen(void **state)
     injector->ops->flush(injector);
     injector->ops->move_to(injector, 960, 539.5);
     injector->ops->flush(injector);
-    uinput_recorder_expect("Pointer: ABS_X 0, ABS_Y 0, SYN_REPORT 0\n"
+    uinput_recorder_expect("Pointer: ABS_X 1, ABS_X 0, ABS_Y 0, SYN_REPORT 0\n"
                            "Pointer: ABS_X 65535, ABS_Y 65535, SYN_REPORT 0\n"
                            "Pointer: ABS_X 32785, ABS_Y 32768, SYN_REPORT 0\n");
+    injector->ops->move(injector, 1, 0);
+    injector->ops->move_to(injector, 960, 539.5); /* back, which the kernel would take for no news */
+    injector->ops->flush(injector);
+    uinput_recorder_expect("Mouse: REL_X 1, SYN_REPORT 0\n"
+                           "Pointer: ABS_X 32784, ABS_X 32785, ABS_Y 32768, SYN_REPORT 0\n");
     const struct injector_screen unknown = {.display = ":0", .generation = 2};
     injector->ops->set_screen(injector, &unknown);
     injector->ops->move_to(injector, 5, 5);
@@ -323,7 +328,7 @@ static void buttons_are_of_the_device_that_moved_last(void **state)
     injector->ops->button(injector, BTN_LEFT, false); /* where it is down */
     injector->ops->flush(injector);
     uinput_recorder_expect("Mouse: BTN_LEFT 0, SYN_REPORT 0\n"
-                           "Pointer: ABS_X 0, ABS_Y 0, BTN_RIGHT 1, SYN_REPORT 0\n");
+                           "Pointer: ABS_X 1, ABS_X 0, ABS_Y 0, BTN_RIGHT 1, SYN_REPORT 0\n");
     injector->ops->move(injector, 1, 0);
     injector->ops->button(injector, BTN_RIGHT, false);
     injector->ops->button(injector, BTN_EXTRA, true);
