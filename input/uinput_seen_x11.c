@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <xcb/xcbext.h>
 #include <xcb/xinput.h>
@@ -116,6 +117,22 @@ static void connect_to(struct uinput_seen *self)
     xcb_flush(self->connection);
 }
 
+/* A server says what it likes about its devices, and input would go to whichever desktop is in front: so that no user
+ * leads it there from a desktop in the background, only one of root's or of our own user is believed. */
+static bool is_believed(const struct uinput_seen *self)
+{
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+    int fd = xcb_get_file_descriptor(self->connection);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+        return false;
+    if (peer.uid == 0 || peer.uid == geteuid())
+        return true;
+    log_info("uinput: %s is user %u's, whose word on devices does not count here: input goes through XTEST",
+             self->place.display, (unsigned)peer.uid);
+    return false;
+}
+
 /* --- the thread: asking and listening --- */
 
 static void ask(struct uinput_seen *self)
@@ -133,7 +150,7 @@ static void listen_to(struct uinput_seen *self, const xcb_query_extension_reply_
         xcb_input_event_mask_t head;
         uint32_t mask;
     } events = {{.deviceid = 0, .mask_len = 1}, XCB_INPUT_XI_EVENT_MASK_HIERARCHY};
-    if (!reply || !reply->present) {
+    if (!reply || !reply->present || !is_believed(self)) {
         self->stage = UNABLE;
         return;
     }

@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <xcb/xinput.h>
 
 #include <cmocka.h>
@@ -18,6 +20,18 @@
 static const char *const plugged[] = {"Plug XTEST pointer", "Plug XTEST keyboard"};
 static const char *const always[] = {"Virtual core XTEST keyboard"};
 static const char *const ours[] = {"Earthshine Keyboard", "Earthshine Mouse", "Earthshine Pointer"};
+
+static uid_t server_uid; /* 0: as it is */
+
+int __real_getsockopt(int fd, int level, int name, void *value, socklen_t *size);
+int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *size);
+int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *size)
+{
+    int result = __real_getsockopt(fd, level, name, value, size);
+    if (name == SO_PEERCRED && server_uid)
+        ((struct ucred *)value)->uid = server_uid;
+    return result;
+}
 
 static struct injector_screen screen_of(const struct xvfb_rig *rig)
 {
@@ -162,6 +176,26 @@ static void a_server_that_stopped_holds_nobody(void **state)
     xvfb_rig_stop(&rig);
 }
 
+static void a_stranger_s_server_is_not_believed(void **state)
+{
+    (void)state;
+    struct xvfb_rig rig;
+    xvfb_rig_start(&rig, -1, 640, 480);
+    struct injector_screen screen = screen_of(&rig);
+    struct uinput_seen *seen = uinput_seen_create(always, 1);
+    server_uid = geteuid() + 1;
+    uinput_seen_set_screen(seen, &screen);
+    clock_sleep_until_ns(clock_now_ns() + 300 * CLOCK_MS_NS); /* for what must not happen */
+    assert_false(uinput_seen(seen));
+    uinput_seen_destroy(seen);
+    server_uid = 0;
+    seen = uinput_seen_create(always, 1);
+    uinput_seen_set_screen(seen, &screen);
+    expect_seen(seen, true);
+    uinput_seen_destroy(seen);
+    xvfb_rig_stop(&rig);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -169,6 +203,7 @@ int main(void)
         cmocka_unit_test(a_server_that_takes_no_devices_does_not_see_ours),
         cmocka_unit_test(a_server_that_ends_sees_nothing_until_it_is_back),
         cmocka_unit_test(a_server_that_stopped_holds_nobody),
+        cmocka_unit_test(a_stranger_s_server_is_not_believed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
