@@ -283,6 +283,23 @@ class Mouse(InputTest):
         except AssertionError:
             self.assertEqual(watcher.events, events)
 
+    def test_a_flood_is_survived(self):
+        """Motion is never lost, text beyond what anybody types is, and what comes after them works."""
+        hands = self.hands()
+        hands.do("position 0 0 640 480")
+        self.await_pointer(0, 0)
+        for _ in range(59):
+            hands.do(*["move 1 1"] * 50, *["move 0 -1"] * 50, *["move -1 0"] * 40)  # to the right by 10
+        self.await_pointer(590, 0)
+        for _ in range(20):
+            hands.do("text " + "x" * 50)
+        wait_for(lambda: self.counters()[0]["flooded"] > 0, 20, "refused text")
+        hands.do(f"key {VK_A:x} down")
+        self.await_keys(KEY_A, limit_s=30)
+        counters = self.counters()[0]
+        self.assertEqual(counters["messages"], 1 + 59 * 140 + 1000 + 1, counters)
+        self.assertEqual(counters["done"] + counters["flooded"], counters["messages"], counters)
+
     def test_touch_and_pen_are_not_promised(self):
         """Then stock clients send a mouse in their place: XTEST has nothing for them."""
         report = self.client.stream(*self.stream_options("--seconds", 0.5))
