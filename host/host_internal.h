@@ -55,7 +55,7 @@ struct host {
     struct apps *apps;
     struct injector_report injectors[INJECTOR_REPORTS_MAX];
     int injector_count;
-    struct injector *injector; /* NULL: none works, or input = off */
+    struct injector *injector;        /* NULL: none works, or input = off */
     struct stats_summary input_delay; /* from an event's arrival to its being written, when there were any last */
     struct seat *seat;
     struct guard *guard; /* may be NULL */
