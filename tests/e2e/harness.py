@@ -5,6 +5,7 @@ Programs come by environment: EARTHSHINE, ES_CLIENT, ES_SCENE (CTest sets them).
 have limits so that a hung part ends a test instead of the machine.
 """
 import http.client
+import itertools
 import json
 import os
 import random
@@ -79,6 +80,10 @@ def end_process(process, sig=signal.SIGTERM, limit_s=10):
     return process.returncode
 
 
+# Display numbers of this process, rising: the lowest free one would be another test's as soon as our server is killed.
+display_numbers = itertools.count(random.randrange(1000, 50000))
+
+
 class Display:
     """One Xvfb. The same number is kept when it is started again."""
 
@@ -90,16 +95,10 @@ class Display:
         screen = f"{self.width}x{self.height}x24"
         common = ["-screen", "0", screen, "-nolisten", "tcp", "-noreset"]
         if self.number is None:
-            read_end, write_end = os.pipe()
-            self.process = subprocess.Popen(["Xvfb", "-displayfd", str(write_end), *common], pass_fds=[write_end],
-                                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            os.close(write_end)
-            with os.fdopen(read_end) as pipe:
-                self.number = int(pipe.readline())
-        else:
-            self.process = subprocess.Popen(["Xvfb", f":{self.number}", *common], stdout=subprocess.DEVNULL,
-                                            stderr=subprocess.DEVNULL)
-            wait_for(self.answers, START_LIMIT_S, "Xvfb")
+            self.number = next(n for n in display_numbers if not os.path.exists(f"/tmp/.X{n}-lock"))
+        self.process = subprocess.Popen(["Xvfb", f":{self.number}", *common], stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL)
+        wait_for(self.answers, START_LIMIT_S, "Xvfb")
 
     def answers(self):
         return xroot.answers(self.number)
