@@ -315,7 +315,7 @@ static bool start_sessions(struct host *self)
     const struct sessions_config config = {
         .config = self->config,
         .seat = self->seat,
-        .feature_flags = seat_feature_bits(self->injector ? self->injector->ops->can(self->injector) : 0),
+        .feature_flags = host_feature_flags,
         .loop = self->loop,
         .display = self->display,
         .control = self->control,

@@ -91,6 +91,7 @@ void host_keep_note(void *ctx, const char *note);       /* any thread */
 void host_screen_moved(void *ctx);                      /* any thread */
 void host_keep_sound_note(void *ctx, const char *note); /* any thread */
 void host_sound_changed(void *ctx);                     /* any thread */
+unsigned host_feature_flags(void *ctx);
 void host_desktop_moved(void *ctx, const char *display, const char *xauthority, const char *sentence);
 void host_session_event(void *ctx, const struct sessions_event *event);
 void host_app_over(void *ctx, uint32_t app_id);

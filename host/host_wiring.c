@@ -82,6 +82,13 @@ static void follow_screen(void *arg)
     seat_set_geometry(self->seat, (struct rect){status.x, status.y, status.width, status.height}, &screen);
 }
 
+/* Whether touch and pen reach the desktop is known only once its server has answered. */
+unsigned host_feature_flags(void *ctx)
+{
+    const struct host *self = ctx;
+    return seat_feature_bits(self->injector ? self->injector->ops->can(self->injector) : 0);
+}
+
 void host_screen_moved(void *ctx)
 {
     struct host *self = ctx;

@@ -29,8 +29,9 @@ static bool offers(const struct session *session, enum encoder_codec codec)
 
 static void reply_describe(struct session *session, const struct rtsp_request *request, struct byte_writer *out)
 {
+    const struct sessions_config *config = &session->owner->config;
     const struct sdp_offer offer = {
-        .feature_flags = session->owner->config.feature_flags,
+        .feature_flags = config->feature_flags ? config->feature_flags(config->ctx) : 0,
         .policy = video_policy(session),
         .hevc = offers(session, ENCODER_HEVC),
         .av1 = offers(session, ENCODER_AV1),

@@ -54,8 +54,9 @@ struct sessions_config {
     struct loop *loop;
     struct display *display;
     struct control_host *control;
-    struct seat *seat;         /* takes the input; NULL: it is only counted */
-    unsigned feature_flags;    /* of DESCRIBE: SDP_FEATURE_* */
+    struct seat *seat; /* takes the input; NULL: it is only counted */
+    /* Of DESCRIBE, SDP_FEATURE_*: what input is taken now. NULL: none. */
+    unsigned (*feature_flags)(void *ctx);
     struct watchdog *watchdog; /* looks at the streams' stages; NULL: nobody does */
     struct udp_socket *video_socket, *audio_socket;
     struct audio_source *audio; /* NULL: no session has sound */
