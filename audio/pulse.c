@@ -87,7 +87,8 @@ static void on_server(pa_context *context, const pa_server_info *info, void *ctx
     const char *name = info && info->default_sink_name ? info->default_sink_name : "";
     if (info && !self->facts_known && self->doubt_pause_ns == DOUBT_MIN_NS &&
         self->quiet_pause_ns == PULSE_QUIET_MIN_NS)
-        log_info("pulse: connected to %s %s", info->server_name, info->server_version);
+        log_info("pulse: connected to %s %s", info->server_name ? info->server_name : "a server",
+                 info->server_version ? info->server_version : "");
     if (!text_copy(self->next_facts.default_name, PULSE_NAME_SIZE, name))
         self->next_facts.default_name[0] = '\0';
     end_look(self);
@@ -114,6 +115,8 @@ static void on_sink(pa_context *context, const pa_sink_info *info, int end, void
         end_look(self);
         return;
     }
+    if (!info->name) /* libpulse gives what a strange server sends */
+        return;
     if (strcmp(info->name, facts->default_name) == 0)
         fill_sink(&facts->default_sink, info);
     if (pulse_sink_is_ours(info))
@@ -434,7 +437,7 @@ static void run(void *arg)
             server_step(self, now_ns);
         if (has_ended(self, now_ns))
             break;
-        if (self->facts_known || !self->context)
+        if ((self->facts_known || !self->context) && !atomic_load(&self->abandoned))
             tell(self);
         if (!iterate(self)) {
             log_error("pulse: libpulse's loop failed; there is no sound any more");

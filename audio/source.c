@@ -83,6 +83,8 @@ static void on_sink(void *ctx, const struct audio_backend_sink *sink)
     mutex_lock(&self->lock);
     text_copy(self->status.sink, sizeof(self->status.sink), sink->name ? sink->name : "");
     text_copy(self->status.sentence, sizeof(self->status.sentence), sink->sentence ? sink->sentence : "");
+    text_make_printable(self->status.sink); /* the page's JSON takes UTF-8 only; a cut name may end within a letter */
+    text_make_printable(self->status.sentence);
     self->status.channels = sink->channels;
     self->status.silenced = sink->silenced;
     mutex_unlock(&self->lock);

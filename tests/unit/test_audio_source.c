@@ -244,6 +244,19 @@ static void the_status_says_what_the_server_says(void **state)
     audio_source_destroy(source);
 }
 
+static void names_that_are_no_text_do_not_reach_the_page(void **state)
+{
+    (void)state;
+    struct told told = {0};
+    struct audio_source *source = create(&told);
+    struct audio_source_status status;
+    server.events->sink(server.ctx, &(struct audio_backend_sink){.name = "K\xc3\xbc\xff", .sentence = "cut: \xc3"});
+    audio_source_get_status(source, &status);
+    assert_string_equal(status.sink, "K\xc3\xbc?");
+    assert_string_equal(status.sentence, "cut: ?");
+    audio_source_destroy(source);
+}
+
 struct reader {
     struct audio_tap *tap;
     enum audio_tap_result result;
@@ -311,6 +324,7 @@ int main(void)
         cmocka_unit_test(every_listener_hears_the_sink_in_its_own_layout),
         cmocka_unit_test(mixing_keeps_levels_and_cuts_off_what_is_too_loud),
         cmocka_unit_test(the_status_says_what_the_server_says),
+        cmocka_unit_test(names_that_are_no_text_do_not_reach_the_page),
         cmocka_unit_test(a_reader_is_woken_whatever_it_waits_for),
         cmocka_unit_test(without_any_server_there_is_silence_and_a_sentence),
     };
