@@ -344,7 +344,8 @@ static void stop_sessions(struct host *self)
     if (self->control)
         watchdog_remove(self->watchdog, control_host_heartbeat(self->control));
     control_host_destroy(self->control); /* the sessions are its callbacks' ctx */
-    loop_finish_work(self->loop);        /* what it posted to them */
+    self->control = NULL;
+    loop_finish_work(self->loop); /* what it posted to them */
     sessions_destroy(self->sessions);
     self->sessions = NULL;
 }

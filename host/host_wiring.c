@@ -80,6 +80,8 @@ static void follow_screen(void *arg)
         apps_desktop_is_back(self->apps);
     guard_follow(self->guard, &screen);
     seat_set_geometry(self->seat, (struct rect){status.x, status.y, status.width, status.height}, &screen);
+    if (self->control)
+        control_host_wake(self->control); /* before a client asks what there is */
 }
 
 /* Whether touch and pen reach the desktop is known only once its server has answered. */

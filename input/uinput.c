@@ -161,10 +161,12 @@ static void uinput_move_to(struct injector *base, double x, double y)
 }
 
 /* Pressed where the pointer was moved last, if that is still a way. */
-static int8_t button_way(const struct uinput *self)
+/* The pointer has three buttons: with more of them the kernel takes it for a joystick. */
+static int8_t button_way(const struct uinput *self, uint16_t code)
 {
     int8_t way = way_of(self, UINPUT_MOUSE);
-    return way == UINPUT_MOUSE && self->pointing == UINPUT_POINTER ? UINPUT_POINTER : way;
+    bool is_pointers = self->pointing == UINPUT_POINTER && code <= BTN_MIDDLE;
+    return way == UINPUT_MOUSE && is_pointers ? UINPUT_POINTER : way;
 }
 
 static void uinput_button(struct injector *base, uint16_t code, bool down)
@@ -173,7 +175,7 @@ static void uinput_button(struct injector *base, uint16_t code, bool down)
     if (code < BTN_LEFT || code >= BTN_LEFT + BUTTONS)
         return;
     int8_t *place = &self->buttons[code - BTN_LEFT];
-    int8_t way = down ? button_way(self) : *place;
+    int8_t way = down ? button_way(self, code) : *place;
     *place = (int8_t)(down ? way : NOWHERE);
     if (way == OTHER)
         self->other->ops->button(self->other, code, down);
@@ -402,8 +404,12 @@ static struct injector *uinput_create(void)
     for (int i = 0; i < SHARED; i++)
         self->names[i] = uinput_device_name((enum uinput_kind)i);
     self->seen = uinput_seen_create(self->names, SHARED);
-    if (self->seen && make_devices(self))
+    if (self->seen && make_devices(self)) {
+        /* The desktop takes a while to open a new device, and misses what is done with it before. */
+        self->panels[0] = make_panel(false);
+        self->panels[1] = make_panel(true);
         return &self->base;
+    }
     uinput_destroy(&self->base);
     return NULL;
 }

@@ -39,7 +39,6 @@ struct kind {
     struct axis axes[12];
 };
 
-#define BUTTONS BTN_LEFT, BTN_RIGHT, BTN_MIDDLE, BTN_SIDE, BTN_EXTRA
 #define PLACE(code)                                                                                                    \
     {                                                                                                                  \
         code, 0, UINPUT_PLACE_MAX, PLACE_RESOLUTION                                                                    \
@@ -50,11 +49,11 @@ static const struct kind kinds[UINPUT_KINDS] = {
     [UINPUT_KEYBOARD] = {.name = "Earthshine Keyboard", .property = -1},
     [UINPUT_MOUSE] = {.name = "Earthshine Mouse",
                       .property = INPUT_PROP_POINTER,
-                      .keys = {BUTTONS},
+                      .keys = {BTN_LEFT, BTN_RIGHT, BTN_MIDDLE, BTN_SIDE, BTN_EXTRA},
                       .relatives = {REL_Y, REL_WHEEL, REL_HWHEEL, REL_WHEEL_HI_RES, REL_HWHEEL_HI_RES}},
     [UINPUT_POINTER] = {.name = "Earthshine Pointer",
                         .property = INPUT_PROP_POINTER,
-                        .keys = {BUTTONS},
+                        .keys = {BTN_LEFT, BTN_RIGHT, BTN_MIDDLE}, /* with more, joydev takes it too */
                         .axes = {PLACE(ABS_X), PLACE(ABS_Y)}},
     [UINPUT_TOUCH] = {.name = "Earthshine Touch",
                       .property = INPUT_PROP_DIRECT,

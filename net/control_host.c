@@ -105,6 +105,11 @@ static void wake(struct control_host *self)
     (void)written; /* full means that it is awake already */
 }
 
+void control_host_wake(struct control_host *self)
+{
+    wake(self);
+}
+
 static struct address from_enet(const ENetAddress *enet)
 {
     struct address address = {.size = sizeof(struct sockaddr_in)};

@@ -42,6 +42,7 @@ uint16_t control_host_port(const struct control_host *self); /* the real one whe
 /* Busy during each round of work of the control thread, callbacks included. */
 const struct heartbeat *control_host_heartbeat(const struct control_host *self);
 
+void control_host_wake(struct control_host *self); /* any thread: a round now, also without a session */
 /* Calls `round(ctx)` on the control thread in each of its rounds, at least every 5 ms while a session is there. */
 void control_host_every_round(struct control_host *self, void (*round)(void *ctx), void *ctx);
 
