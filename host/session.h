@@ -64,7 +64,7 @@ struct session {
     struct stream *stream;
     struct address posted_peer, posted_local;
     enum control_end posted_end;
-    struct seat_client *seat_client; /* from session_begin until the control peer's end; NULL: none */
+    struct seat_client *seat_client; /* while the control peer is there; NULL: none */
 
     uint32_t invalidated_to; /* control thread: the last frame of the range answered last */
     /* counted by the control thread */
@@ -97,7 +97,7 @@ json_t *session_sound_to_json(const struct session *session);
 
 /* sessions_watch.c: the watchdog looks at the stages of a running stream. */
 void session_watch(struct session *session);
-/* Input: main joins, the control thread takes and leaves. */
+/* Input: the control thread joins, takes and leaves. */
 void session_join_seat(struct session *session);
 void session_leave_seat(struct session *session);
 void session_take_input(struct session *session, const uint8_t *packet, size_t size);

@@ -8,17 +8,17 @@
 
 #include <string.h>
 
+/* Control thread, when the client is there: so it cannot leave before. */
 void session_join_seat(struct session *session)
 {
     const struct sessions_config *config = &session->owner->config;
+    mutex_lock(&session->lock);
     const struct seat_client_config seat = {
         .rights = session->client.rights,
         .width = session->announce.width,
         .height = session->announce.height,
     };
-    struct seat_client *client = config->seat ? seat_join(config->seat, &seat) : NULL;
-    mutex_lock(&session->lock);
-    session->seat_client = client;
+    session->seat_client = config->seat ? seat_join(config->seat, &seat) : NULL;
     mutex_unlock(&session->lock);
 }
 
@@ -32,7 +32,7 @@ void session_leave_seat(struct session *session)
     seat_leave(client);
 }
 
-/* Control thread, which alone ends the seat's client. */
+/* Control thread, which alone makes and ends the seat's client. */
 void session_take_input(struct session *session, const uint8_t *packet, size_t size)
 {
     struct input_event event;
@@ -56,8 +56,8 @@ void sessions_set_rights(struct sessions *self, const uint8_t sha256[32], unsign
     for (struct session *s = self->first; s; s = s->next) {
         if (memcmp(s->client.sha256, sha256, 32) != 0)
             continue;
-        s->client.rights = rights;
         mutex_lock(&s->lock);
+        s->client.rights = rights;
         if (s->seat_client)
             seat_client_set_rights(s->seat_client, rights);
         mutex_unlock(&s->lock);

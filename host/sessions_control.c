@@ -46,6 +46,7 @@ static void on_connected(void *ctx, const struct address *peer, const struct add
     session->posted_peer = *peer;
     session->posted_local = *local;
     mutex_unlock(&session->lock);
+    session_join_seat(session);
     loop_post(session->owner->config.loop, connected_on_main, session);
 }
 

@@ -108,7 +108,6 @@ bool session_begin(struct session *session)
     }
     if (!session->control_id)
         return false;
-    session_join_seat(session);
     session->state = SESSION_STARTING;
     session->expires_ns = clock_now_ns() + SESSION_START_TIMEOUT_S * CLOCK_SECOND_NS;
     sessions_share(self);
