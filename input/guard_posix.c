@@ -98,7 +98,8 @@ void guard_stop(struct guard *self)
 
 int guard_run(void)
 {
-    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+    /* Also SIGABRT: a service manager that loses patience with the host sends it to all of its processes. */
+    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGABRT};
     struct injector_screen screen = {.width = 0}, news;
     ssize_t got;
     for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
