@@ -126,7 +126,8 @@ static bool release_all(struct xtest_link *link)
     if (!xtest_link_wait(link, xcb_query_keymap(link->connection).sequence, &answer))
         return false;
     xcb_query_keymap_reply_t *reply = answer;
-    for (int keycode = 8; reply && keycode < 256; keycode++)
+    bool good = reply && xtest_link_reply_holds(reply, reply->keys, sizeof(reply->keys));
+    for (int keycode = 8; good && keycode < 256; keycode++)
         if (reply->keys[keycode / 8] & 1 << keycode % 8)
             xtest_link_fake(link, XCB_KEY_RELEASE, (uint8_t)keycode, 0, 0);
     free(reply);
