@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define PATIENCE_NS (40 * CLOCK_MS_NS)
+#define BURST_NS    (4 * CLOCK_MS_NS)
 
 static int64_t duration_ns(size_t frames)
 {
@@ -59,6 +60,21 @@ static void drop(struct audio_ring *self, size_t frames)
     self->dropped_frames += frames;
 }
 
+/* How much the server is known to deliver at a time, this push included. */
+static size_t delivered_at_once(struct audio_ring *self, size_t frames, int64_t now_ns)
+{
+    if (now_ns - self->burst_ns >= BURST_NS) {
+        self->former_burst = self->burst;
+        self->burst = 0;
+        self->burst_ns = now_ns;
+    }
+    self->burst += frames;
+    size_t usual = self->burst < self->former_burst ? self->burst : self->former_burst;
+    if (usual > AUDIO_RING_PUSH_MAX)
+        usual = AUDIO_RING_PUSH_MAX;
+    return frames > usual ? frames : usual;
+}
+
 void audio_ring_push(struct audio_ring *self, const float *samples, size_t frames, int64_t taken_ns, int64_t now_ns)
 {
     if (frames > AUDIO_RING_PUSH_MAX) {
@@ -66,7 +82,9 @@ void audio_ring_push(struct audio_ring *self, const float *samples, size_t frame
         self->dropped_frames += frames - AUDIO_RING_PUSH_MAX;
         frames = AUDIO_RING_PUSH_MAX;
     }
-    size_t bound = frames + 480 > AUDIO_BACKLOG ? frames + 480 : AUDIO_BACKLOG;
+    size_t bound = delivered_at_once(self, frames, now_ns) + 480;
+    if (bound < AUDIO_BACKLOG)
+        bound = AUDIO_BACKLOG;
     if (self->count + frames > bound)
         drop(self, self->count + frames - bound);
     copy_in(self, samples, frames);

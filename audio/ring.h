@@ -25,6 +25,8 @@ struct audio_ring {
     int64_t newest_ns;   /* when the newest frame was taken from the server */
     int64_t due_ns;      /* silence starts, or the next of it is given; 0: nobody has read yet */
     int64_t patience_ns; /* how long to wait for samples after some came */
+    int64_t burst_ns;    /* the first push of the burst at hand */
+    size_t burst, former_burst;
     uint64_t dropped_frames, silent_frames;
     float last[AUDIO_CHANNELS_MAX]; /* the frame given last */
     float fade[AUDIO_RING_FADE * AUDIO_CHANNELS_MAX];
@@ -34,7 +36,8 @@ struct audio_ring {
 void audio_ring_init(struct audio_ring *self, int channels);
 
 /* Frames of the ring's channels. What waits is AUDIO_BACKLOG at most, or one push and 10 ms when a server delivers more
- * than that at a time; the oldest go. */
+ * than that at a time; the oldest go. Pushes within 4 ms count as one from the second time on: a server that works in
+ * steps of 21 or 25 ms hands them over in pieces, while a single heap of pieces is a backlog. */
 void audio_ring_push(struct audio_ring *self, const float *samples, size_t frames, int64_t taken_ns, int64_t now_ns);
 
 /*
