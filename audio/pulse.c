@@ -177,7 +177,9 @@ static void drop_context(struct pulse *self)
     self->context = NULL;
     if (self->cookie_file >= 0)
         close(self->cookie_file);
-    self->cookie_file = -1;
+    if (self->socket_file >= 0)
+        close(self->socket_file);
+    self->cookie_file = self->socket_file = -1;
     self->ready = self->is_new = self->is_lost = self->is_stale = self->facts_known = false;
     self->stream_failed = false;
     self->looks_pending = 0;
@@ -209,7 +211,17 @@ static void attempt(struct pulse *self, int64_t now_ns)
         lose(self, now_ns);
         return;
     }
-    self->cookie_file = pulse_cookie_for_server(self->server);
+    if (!pulse_socket_for_server(self->server, &self->socket_file)) {
+        self->is_lost = true;
+        return;
+    }
+    char address[64];
+    const char *server = self->server;
+    if (self->socket_file >= 0) {
+        snprintf(address, sizeof(address), "unix:/proc/self/fd/%d", self->socket_file);
+        server = address;
+    }
+    self->cookie_file = pulse_cookie_for_server(server);
     if (self->cookie_file >= 0) {
         char path[64];
         snprintf(path, sizeof(path), "/proc/self/fd/%d", self->cookie_file);
@@ -217,7 +229,7 @@ static void attempt(struct pulse *self, int64_t now_ns)
     }
     pa_context_set_state_callback(self->context, on_context, self);
     pa_context_set_subscribe_callback(self->context, on_change, self);
-    if (pa_context_connect(self->context, self->server[0] ? self->server : NULL, PA_CONTEXT_NOAUTOSPAWN, NULL) < 0)
+    if (pa_context_connect(self->context, server[0] ? server : NULL, PA_CONTEXT_NOAUTOSPAWN, NULL) < 0)
         self->is_lost = true;
 }
 
@@ -470,7 +482,7 @@ static struct audio_backend *pulse_create(const struct audio_backend_config *con
     self->events = config->events;
     self->events_ctx = config->ctx;
     self->may_change_default = config->may_change_default;
-    self->cookie_file = -1;
+    self->cookie_file = self->socket_file = -1;
     self->pause_ns = PAUSE_MIN_NS;
     self->doubt_pause_ns = DOUBT_MIN_NS;
     self->quiet_pause_ns = PULSE_QUIET_MIN_NS;

@@ -83,6 +83,7 @@ struct pulse {
 
     pa_context *context; /* NULL between two attempts */
     int cookie_file;     /* -1: none; open as long as `context` may read it */
+    int socket_file;     /* likewise, what it connects to */
     bool ready, is_new, was_ready, is_lost;
     int64_t attempt_ns, attempt_until_ns, pause_ns, lost_ns;
     char trouble[PULSE_SENTENCE_SIZE]; /* why there is no server */
@@ -137,7 +138,13 @@ bool pulse_sink_note_read(const char *note, char *ret_former, size_t size); /* f
 bool pulse_sink_is_device(const pa_sink_info *info); /* neither ours nor a server's stand-in for none */
 bool pulse_sink_is_ours(const pa_sink_info *info);
 
-/* --- pulse_cookie.c: the secret of another user's PulseAudio --- */
+/* --- pulse_cookie.c: the socket and the secret of another user's sound server --- */
+
+/* As root, for "unix:/run/user/UID/...": the open socket, to connect to by /proc/self/fd. False: there is none of that
+ * user, and the address must not be tried. True with -1: any other address, for libpulse as it is. */
+bool pulse_socket_for_server(const char *server, int *ret_socket);
+/* An O_PATH file; -1: no socket of `owner`, wherever links led. */
+int pulse_socket_open(const char *path, unsigned owner);
 
 /* The open file of the user whose socket "unix:..." it is; -1: our own, another kind of address, none found, or
  * PULSE_COOKIE names one. */

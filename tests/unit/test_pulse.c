@@ -238,6 +238,38 @@ static void without_a_server_a_sentence_is_told_and_the_note_kept(void **state)
     finish(&told);
 }
 
+static void only_a_socket_of_its_owner_is_connected_to(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/es-pulse-XXXXXX", link_path[64], through[64];
+    assert_non_null(mkdtemp(folder));
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s/native", folder);
+    snprintf(link_path, sizeof(link_path), "%s/link", folder);
+    int listener = socket(AF_UNIX, SOCK_STREAM, 0), client = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_return_code(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_return_code(listen(listener, 4), 0);
+    assert_return_code(symlink(address.sun_path, link_path), 0);
+    assert_int_equal(pulse_socket_open(folder, geteuid()), -1);
+    assert_int_equal(pulse_socket_open(link_path, geteuid() + 1), -1);
+    int file = pulse_socket_open(link_path, geteuid());
+    assert_true(file >= 0);
+    unlink(link_path); /* what is found there later does not count */
+    snprintf(through, sizeof(through), "/proc/self/fd/%d", file);
+    struct sockaddr_un found = {.sun_family = AF_UNIX};
+    snprintf(found.sun_path, sizeof(found.sun_path), "%s", through);
+    assert_return_code(connect(client, (struct sockaddr *)&found, sizeof(found)), 0);
+    close(file);
+    close(client);
+    close(listener);
+    unlink(address.sun_path);
+    rmdir(folder);
+    assert_true(pulse_socket_for_server("", &file) && file == -1);
+    assert_true(pulse_socket_for_server("unix:/tmp/pulse/native", &file) && file == -1);
+    if (geteuid() == 0)
+        assert_false(pulse_socket_for_server("unix:/run/user/4000000000/pulse/native", &file));
+}
+
 /* A socket that takes connections and says nothing. */
 static void a_server_that_never_answers_does_not_hold_up_the_end(void **state)
 {
@@ -291,6 +323,7 @@ int main(void)
         cmocka_unit_test(notes_of_others_and_cut_ones_are_refused),
         cmocka_unit_test(only_a_regular_cookie_of_its_owner_is_opened),
         cmocka_unit_test(our_own_servers_and_other_addresses_need_no_cookie),
+        cmocka_unit_test(only_a_socket_of_its_owner_is_connected_to),
         cmocka_unit_test(without_a_server_a_sentence_is_told_and_the_note_kept),
         cmocka_unit_test(a_server_that_never_answers_does_not_hold_up_the_end),
         cmocka_unit_test(an_address_that_is_too_long_is_refused),
