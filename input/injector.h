@@ -71,7 +71,8 @@ struct injector_ops {
     void (*remove_device)(struct injector *self, int device);
     void (*touch)(struct injector *self, int device, const struct injector_contact contacts[INJECTOR_CONTACTS_MAX]);
     void (*pen)(struct injector *self, int device, const struct injector_pen *pen);
-    void (*flush)(struct injector *self); /* the end of one client message */
+    void (*flush)(struct injector *self);     /* the end of one client message */
+    void (*drop_text)(struct injector *self); /* optional: text that still waits, and the keys behind it */
     /* Optional; any thread. See injector_take_stats(). */
     void (*take_stats)(struct injector *self, struct stats_summary *ret_delay);
 };

@@ -99,9 +99,13 @@ enum seat_count seat_key(struct seat_client *client, const struct input_event *e
     return event->key.down ? key_down(client, event) : key_up(client, event->key.vk);
 }
 
-/* Modifiers last: a key must not be seen without those it was pressed with. */
+/* Modifiers last: a key must not be seen without those it was pressed with. Waiting text would hold them all up. */
 void seat_release_keys(struct seat_client *client)
 {
+    struct injector *injector = client->seat->injector;
+    if (client->text_until_ns && injector->ops->drop_text)
+        injector->ops->drop_text(injector);
+    client->text_until_ns = 0;
     for (int modifiers = 0; modifiers < 2; modifiers++)
         for (int vk = 0; vk < 256; vk++)
             if (is_modifier((uint8_t)vk) == (modifiers == 1))

@@ -118,6 +118,13 @@ static void uinput_text(struct injector *base, const uint32_t *code_points, size
         self->other->ops->text(self->other, code_points, count);
 }
 
+static void uinput_drop_text(struct injector *base)
+{
+    struct uinput *self = uinput_of(base);
+    if (self->other && self->other->ops->drop_text)
+        self->other->ops->drop_text(self->other);
+}
+
 /* --- mouse --- */
 
 static void uinput_move(struct injector *base, int dx, int dy)
@@ -367,6 +374,7 @@ static const struct injector_ops ops = {
     .touch = uinput_touch,
     .pen = uinput_pen,
     .flush = uinput_flush,
+    .drop_text = uinput_drop_text,
     .take_stats = uinput_take_stats,
 };
 

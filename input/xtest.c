@@ -51,6 +51,7 @@ struct xtest {
     struct x11_connect *connect; /* the attempt under way */
     bool is_asleep;              /* the thread wants to be woken */
     bool is_stopping, is_lost;   /* is_lost: the queue was too full, and an event is gone */
+    bool is_dropping;            /* the text in `batch` is not to be typed */
 
     /* The thread's. */
     struct injector_screen place; /* the screen it works with */
@@ -150,6 +151,16 @@ static void xtest_scroll(struct injector *base, enum injector_axis axis, int amo
 static void xtest_flush(struct injector *base)
 {
     (void)base; /* the thread writes all there is, then flushes */
+}
+
+static void xtest_drop_text(struct injector *base)
+{
+    struct xtest *self = xtest_of(base);
+    mutex_lock(&self->lock);
+    xtest_queue_drop_text(&self->queue);
+    self->is_dropping = true;
+    mutex_unlock(&self->lock);
+    wake(self);
 }
 
 static void xtest_take_stats(struct injector *base, struct stats_summary *ret_delay)
@@ -418,10 +429,19 @@ static bool obey(struct xtest *self)
     return true;
 }
 
+static void drop_batch_text(struct xtest *self)
+{
+    self->count = self->at + xtest_items_drop_text(self->batch + self->at, self->count - self->at);
+    self->text_ns = 0;
+}
+
 /* Takes events when there is a connection for them. False: nothing to do, and who has something will wake us. */
 static bool fetch(struct xtest *self)
 {
     mutex_lock(&self->lock);
+    if (self->is_dropping)
+        drop_batch_text(self);
+    self->is_dropping = false;
     if (self->link.connection && self->at == self->count) {
         self->count = xtest_queue_take(&self->queue, self->batch, BATCH);
         self->at = 0;
@@ -542,6 +562,7 @@ static const struct injector_ops ops = {
     .button = xtest_button,
     .scroll = xtest_scroll,
     .flush = xtest_flush,
+    .drop_text = xtest_drop_text,
     .take_stats = xtest_take_stats,
 };
 

@@ -62,6 +62,29 @@ bool xtest_queue_push(struct xtest_queue *self, const struct xtest_item *item)
     return true;
 }
 
+static bool is_typing(const struct xtest_item *item)
+{
+    return item->kind == XTEST_TEXT || (item->kind == XTEST_KEY && item->down);
+}
+
+size_t xtest_items_drop_text(struct xtest_item *items, size_t count)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++)
+        if (!is_typing(&items[i]))
+            items[kept++] = items[i];
+    return kept;
+}
+
+void xtest_queue_drop_text(struct xtest_queue *self)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < self->count; i++)
+        if (!is_typing(at(self, i)))
+            *at(self, kept++) = *at(self, i);
+    self->count = kept;
+}
+
 size_t xtest_queue_take(struct xtest_queue *self, struct xtest_item *ret_items, size_t capacity)
 {
     size_t count = self->count < capacity ? self->count : capacity;

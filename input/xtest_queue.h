@@ -36,4 +36,7 @@ bool xtest_queue_init(struct xtest_queue *self); /* false: out of memory, logged
 void xtest_queue_finish(struct xtest_queue *self);
 /* False: it is full, and something that must not be lost was. */
 bool xtest_queue_push(struct xtest_queue *self, const struct xtest_item *item);
+/* Text and presses of keys: a line end without its line is worse than none. Returns how many of `items` are left. */
+size_t xtest_items_drop_text(struct xtest_item *items, size_t count);
+void xtest_queue_drop_text(struct xtest_queue *self);
 size_t xtest_queue_take(struct xtest_queue *self, struct xtest_item *ret_items, size_t capacity); /* how many */

@@ -413,6 +413,19 @@ class Rights(InputTest):
         self.assertEqual(self.eye.pointer()[:2], (300, 200))
         self.await_buttons(0)
 
+    def test_text_that_waits_is_dropped_with_the_right(self):
+        """Few keycodes are spare: so much of it would take half a minute, and the key's release waited for it."""
+        hands = self.hands()
+        hands.do(f"key {VK_A:x} down")
+        self.await_keys(KEY_A)
+        for code in range(400):
+            hands.do(f"after 6 text {chr(0x4E00 + code)}")
+        hands.do("position 100 100 640 480")
+        wait_for(lambda: self.counters()[0]["done"] >= 402, 20, "the text")
+        self.set_rights("mouse")
+        self.await_keys(limit_s=2)
+        self.await_pointer(100, 100)
+
     def test_a_right_taken_away_in_mid_press(self):
         hands = self.hands()
         hands.do(f"key {VK_A:x} down", "button 1 down")

@@ -104,6 +104,26 @@ static void sums_do_not_overflow(void **state)
     assert_int_equal(self->items[XTEST_QUEUE_SUMS_FROM].y, INT_MIN);
 }
 
+static void text_is_dropped_with_the_keys_behind_it(void **state)
+{
+    struct xtest_queue *self = *state;
+    struct xtest_item items[] = {{.kind = XTEST_TEXT}, {.kind = XTEST_BUTTON}, {.kind = XTEST_KEY, .down = true}};
+    fill(self, XTEST_QUEUE_MAX - 1);
+    while (self->count)
+        take(self); /* the ring's end comes next */
+    push(self, XTEST_TEXT, 0, 1);
+    push(self, XTEST_MOVE, 0, 2);
+    assert_true(xtest_queue_push(self, &(struct xtest_item){.kind = XTEST_KEY, .down = true}));
+    push(self, XTEST_TEXT, 0, 3);
+    push(self, XTEST_KEY, 4, 0); /* up */
+    xtest_queue_drop_text(self);
+    assert_int_equal(self->count, 2);
+    assert_int_equal(take(self).kind, XTEST_MOVE);
+    assert_int_equal(take(self).code, 4);
+    assert_int_equal(xtest_items_drop_text(items, 3), 1);
+    assert_int_equal(items[0].kind, XTEST_BUTTON);
+}
+
 static void text_leaves_room_for_keys_and_a_lost_key_is_told(void **state)
 {
     struct xtest_queue *self = *state;
@@ -122,11 +142,9 @@ static void text_leaves_room_for_keys_and_a_lost_key_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_QUEUE(what_goes_in_comes_out_in_order),
-        ON_QUEUE(motions_and_scrolls_are_summed_when_many_wait),
-        ON_QUEUE(sums_do_not_pass_a_key_or_a_position),
-        ON_QUEUE(sums_do_not_overflow),
-        ON_QUEUE(text_leaves_room_for_keys_and_a_lost_key_is_told),
+        ON_QUEUE(what_goes_in_comes_out_in_order),         ON_QUEUE(motions_and_scrolls_are_summed_when_many_wait),
+        ON_QUEUE(sums_do_not_pass_a_key_or_a_position),    ON_QUEUE(sums_do_not_overflow),
+        ON_QUEUE(text_is_dropped_with_the_keys_behind_it), ON_QUEUE(text_leaves_room_for_keys_and_a_lost_key_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
