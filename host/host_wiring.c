@@ -191,8 +191,8 @@ bool host_desktop_is_away(void *ctx)
     struct display_status status;
     int number, error;
     display_get_status(self->display, &status);
-    if (!finder_parse_local(status.name, &number))
-        return false;
+    if (!finder_parse_local(status.name, &number)) /* none was found yet: the program had no DISPLAY */
+        return self->desktop || strcmp(self->config->display, "none") != 0;
     int fd = x11_socket_open(number, &error);
     if (fd >= 0)
         close(fd);

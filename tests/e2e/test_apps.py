@@ -210,9 +210,9 @@ class Commands(AppsTest):
         self.addCleanup(display.stop)
         self.start_host('[app "Game"]\ncommand = echo started >> $FOLDER/log; exec xev -root -event button\n',
                         display=display)
+        self.host.wait_log(f"capturing x11 {display.name} ")
         stream = self.stream_app("Game").wait_streaming()
         self.wait_lines(["started"])
-        wait_for(lambda: "640 x 480" in self.host.log() or "640x480" in self.host.log(), 10, "the desktop")
         display.kill()
         wait_for(lambda: "ended with the desktop" in self.status("Game")["sentence"], 10, "the command's end")
         display.start()
