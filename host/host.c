@@ -696,9 +696,9 @@ int host_run(const struct config *config, const char *sysroot)
 
     self.stopping = true;
     process_end_within(STOP_HANG_S); /* should a driver hang */
+    self.saver.at_end = true; /* from the next line on there are no workers */
     if (self.loop)
         loop_finish_work(self.loop); /* the work's `done` needs what the stages made */
-    self.saver.at_end = true;
     stop_stages(&self);
     if (self.state && self.prepared)
         state_save_now(self.state); /* what was only remembered: when clients were seen */

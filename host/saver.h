@@ -12,7 +12,7 @@ struct saver {
     struct loop *loop;
     struct state *state;
     uint64_t failures; /* writes that did not reach the disk */
-    bool at_end;       /* the workers have gone: save at once */
+    bool at_end;       /* the workers go, or have gone: save at once */
 };
 
 /* `done` may be NULL. With all workers busy, or no memory, it is told `false` at once; a later save stores it all. */
