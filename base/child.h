@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * child: a program started by us, in a session and process group of its own. It ends (SIGTERM) when the thread that
- * started it ends, so nothing outlives a crash of the host: start children on the main thread.
+ * started it ends: start children on the main thread. After a crash of the host that reaches the program itself, not
+ * what it has started; X clients end with their server, the rest is the service manager's.
  */
 #pragma once
 
