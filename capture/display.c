@@ -10,18 +10,16 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/thread.h"
+#include "base/wake.h"
 #include "capture/keeper.h"
 #include "capture/opener.h"
 #include "capture/source.h"
 #include "capture/view.h"
 
 #include <assert.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #define RETRY_NS      (500 * CLOCK_MS_NS)
 #define RETRY_SLOW_NS (2 * CLOCK_SECOND_NS) /* where looking for a desktop costs time */
@@ -38,7 +36,7 @@ struct place {
 
 struct display {
     struct thread thread;
-    int wake_fd;
+    struct wake news;
     char output[64];
     struct keeper *keeper;
     void (*moved)(void *ctx);
@@ -67,9 +65,7 @@ struct display {
 static void wake(void *context)
 {
     struct display *self = context;
-    uint64_t one = 1;
-    ssize_t written = write(self->wake_fd, &one, sizeof(one));
-    (void)written; /* only fails when it is set already */
+    wake_signal(&self->news);
 }
 
 static void set_sentence(struct display *self, const char *sentence)
@@ -369,19 +365,7 @@ static void make_pictures(struct display *self, struct source *source, int64_t n
 static void wait_for_news(struct display *self, int fd, int64_t until_ns)
 {
     heartbeat_end(&self->heartbeat);
-    struct pollfd fds[2] = {{.fd = self->wake_fd, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
-    struct timespec left = {0}, *limit = NULL;
-    if (until_ns != INT64_MAX) {
-        int64_t left_ns = until_ns - clock_now_ns();
-        left_ns = left_ns < 0 ? 0 : left_ns;
-        left = (struct timespec){left_ns / CLOCK_SECOND_NS, left_ns % CLOCK_SECOND_NS};
-        limit = &left;
-    }
-    if (ppoll(fds, 2, limit, NULL) > 0 && fds[0].revents) {
-        uint64_t count;
-        ssize_t got = read(self->wake_fd, &count, sizeof(count));
-        (void)got;
-    }
+    wake_wait(&self->news, fd, until_ns);
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -477,15 +461,10 @@ struct display *display_create(const struct display_config *config)
     self->moved = config->moved;
     self->moved_ctx = config->ctx;
     choose_name(self, config->name);
-    self->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (self->wake_fd < 0) {
-        log_error("display: no event descriptor");
-        display_destroy(self);
-        return NULL;
-    }
+    bool good = wake_init(&self->news);
     self->keeper = keeper_create(
         &(struct keeper_config){.left_note = config->left_note, .note = config->note, .ctx = config->ctx});
-    if (!self->keeper || !thread_start(&self->thread, "capture", run, self)) {
+    if (!good || !self->keeper || !thread_start(&self->thread, "capture", run, self)) {
         display_destroy(self);
         return NULL;
     }
@@ -500,15 +479,13 @@ void display_destroy(struct display *self)
     mutex_lock(&self->lock);
     self->stopping = true;
     mutex_unlock(&self->lock);
-    if (self->wake_fd >= 0)
-        wake(self);
+    wake(self);
     thread_join(&self->thread);
     opener_finish(&self->opener);
     drop_card(self);
     keeper_destroy(self->keeper);
     take_source(self);
-    if (self->wake_fd >= 0)
-        close(self->wake_fd);
+    wake_finish(&self->news);
     mutex_finish(&self->lock);
     mutex_finish(&self->status_lock);
     free(self);

@@ -9,16 +9,14 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/thread.h"
+#include "base/wake.h"
 #include "capture/bad_modes.h"
 #include "capture/keeper_debt.h"
 
-#include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #define PICTURE_LIMIT_NS (15 * CLOCK_SECOND_NS)
 #define NOTE_LIMIT_NS    (5 * CLOCK_SECOND_NS)
@@ -55,7 +53,7 @@ enum step {
 struct keeper {
     struct thread thread;
     struct keeper_config config;
-    int wake_fd;
+    struct wake news;
     atomic_uint awaited; /* size of the picture that is waited for, see packed(); 0: none */
 
     struct mutex lock; /* guards the next six */
@@ -85,13 +83,6 @@ struct keeper {
     int64_t awake_ns;
     struct bad_modes bad;
 };
-
-static void wake(struct keeper *self)
-{
-    uint64_t one = 1;
-    ssize_t written = write(self->wake_fd, &one, sizeof(one));
-    (void)written; /* only fails when it is set already */
-}
 
 static unsigned packed(int width, int height)
 {
@@ -526,21 +517,7 @@ static int64_t next_time(const struct keeper *self)
 
 static void wait_for_news(struct keeper *self)
 {
-    int64_t until_ns = next_time(self);
-    struct pollfd fds[2] = {{.fd = self->wake_fd, .events = POLLIN},
-                            {.fd = self->backend ? self->backend->ops->fd(self->backend) : -1, .events = POLLIN}};
-    struct timespec left = {0}, *limit = NULL;
-    if (until_ns != INT64_MAX) {
-        int64_t left_ns = until_ns - clock_now_ns();
-        left_ns = left_ns < 0 ? 0 : left_ns;
-        left = (struct timespec){left_ns / CLOCK_SECOND_NS, left_ns % CLOCK_SECOND_NS};
-        limit = &left;
-    }
-    if (ppoll(fds, 2, limit, NULL) > 0 && fds[0].revents) {
-        uint64_t count;
-        ssize_t got = read(self->wake_fd, &count, sizeof(count));
-        (void)got;
-    }
+    wake_wait(&self->news, self->backend ? self->backend->ops->fd(self->backend) : -1, next_time(self));
 }
 
 static void turn(struct keeper *self)
@@ -613,8 +590,7 @@ struct keeper *keeper_create(const struct keeper_config *config)
         self->is_noted = true;
         keeper_debt_read(config->left_note, &self->debt);
     }
-    self->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (self->wake_fd >= 0 && thread_start(&self->thread, "keeper", run, self))
+    if (wake_init(&self->news) && thread_start(&self->thread, "keeper", run, self))
         return self;
     keeper_destroy(self);
     return NULL;
@@ -630,7 +606,7 @@ void keeper_destroy(struct keeper *self)
         self->backend->ops->abort(self->backend);
     if (self->thread.running) {
         int64_t until_ns = clock_now_ns() + END_LIMIT_NS;
-        wake(self);
+        wake_signal(&self->news);
         while (!self->has_ended && cond_wait_until(&self->ended, &self->lock, until_ns))
             continue;
         if (!self->has_ended && self->backend)
@@ -638,8 +614,7 @@ void keeper_destroy(struct keeper *self)
     }
     mutex_unlock(&self->lock);
     thread_join(&self->thread);
-    if (self->wake_fd >= 0)
-        close(self->wake_fd);
+    wake_finish(&self->news);
     cond_finish(&self->ended);
     mutex_finish(&self->lock);
     free(self);
@@ -658,7 +633,7 @@ void keeper_attach(struct keeper *self, const char *display, const char *xauthor
     text_copy(request->xauthority, sizeof(request->xauthority), xauthority);
     text_copy(request->output, sizeof(request->output), output);
     mutex_unlock(&self->lock);
-    wake(self);
+    wake_signal(&self->news);
 }
 
 void keeper_detach(struct keeper *self)
@@ -669,7 +644,7 @@ void keeper_detach(struct keeper *self)
     if (self->opening) /* a server that does not greet would hold it up */
         self->backend->ops->abort(self->backend);
     mutex_unlock(&self->lock);
-    wake(self);
+    wake_signal(&self->news);
 }
 
 void keeper_saw_picture(struct keeper *self, int width, int height)
@@ -678,7 +653,7 @@ void keeper_saw_picture(struct keeper *self, int width, int height)
     if (atomic_load_explicit(&self->awaited, memory_order_relaxed) != size)
         return;
     if (atomic_compare_exchange_strong(&self->awaited, &size, 0))
-        wake(self);
+        wake_signal(&self->news);
 }
 
 void keeper_set_wish(struct keeper *self, const struct display_wish *wish)
@@ -686,7 +661,7 @@ void keeper_set_wish(struct keeper *self, const struct display_wish *wish)
     mutex_lock(&self->lock);
     self->request.wish = *wish;
     mutex_unlock(&self->lock);
-    wake(self);
+    wake_signal(&self->news);
 }
 
 void keeper_note_stored(struct keeper *self, bool stored)
@@ -696,7 +671,7 @@ void keeper_note_stored(struct keeper *self, bool stored)
         self->request.notes_unanswered--;
     self->request.note_lost |= !stored;
     mutex_unlock(&self->lock);
-    wake(self);
+    wake_signal(&self->news);
 }
 
 void keeper_get_status(struct keeper *self, struct display_mode_status *ret_status)

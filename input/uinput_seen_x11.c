@@ -6,16 +6,15 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "base/wake.h"
 #include "base/x11_connect.h"
 #include "input/injector.h"
 #include "input/uinput_names.h"
 #include "input/uinput_seen.h"
 
-#include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <xcb/xcbext.h>
@@ -27,7 +26,8 @@ enum stage { CLOSED, FINDING, LISTENING, UNABLE };
 struct uinput_seen {
     struct thread thread;
     const char *const *names;
-    int name_count, wake_fd;
+    int name_count;
+    struct wake news;
     atomic_bool is_seen;
 
     struct mutex lock; /* guards the next ones, and writing is_seen */
@@ -49,13 +49,6 @@ static bool is_same_server(const struct injector_screen *a, const struct injecto
 {
     return strcmp(a->display, b->display) == 0 && strcmp(a->xauthority, b->xauthority) == 0 &&
            a->cookie_owner == b->cookie_owner;
-}
-
-static void wake(struct uinput_seen *self)
-{
-    uint64_t one = 1;
-    ssize_t done = write(self->wake_fd, &one, sizeof(one)); /* fails only when it is readable anyway */
-    (void)done;
 }
 
 /* --- the thread: connecting --- */
@@ -221,15 +214,8 @@ static bool obey(struct uinput_seen *self)
 
 static void sleep_for(struct uinput_seen *self, int limit_ms)
 {
-    struct pollfd news[2] = {
-        {.fd = self->wake_fd, .events = POLLIN},
-        {.fd = self->connection ? xcb_get_file_descriptor(self->connection) : -1, .events = POLLIN},
-    };
-    uint64_t count;
-    if (poll(news, 2, limit_ms) > 0 && news[0].revents) {
-        ssize_t done = read(self->wake_fd, &count, sizeof(count));
-        (void)done;
-    }
+    int64_t until_ns = limit_ms < 0 ? INT64_MAX : clock_now_ns() + limit_ms * CLOCK_MS_NS;
+    wake_wait(&self->news, self->connection ? xcb_get_file_descriptor(self->connection) : -1, until_ns);
 }
 
 static void run(void *arg)
@@ -263,7 +249,7 @@ void uinput_seen_set_screen(struct uinput_seen *self, const struct injector_scre
     if (is_other && self->connect)
         x11_connect_cancel(self->connect);
     mutex_unlock(&self->lock);
-    wake(self);
+    wake_signal(&self->news);
 }
 
 bool uinput_seen(const struct uinput_seen *self)
@@ -279,10 +265,7 @@ struct uinput_seen *uinput_seen_create(const char *const *names, int count)
     self->names = names;
     self->name_count = count;
     mutex_init(&self->lock);
-    self->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (self->wake_fd < 0)
-        log_error("uinput: no descriptor to wake the thread: %m");
-    if (self->wake_fd >= 0 && thread_start(&self->thread, "devices", run, self))
+    if (wake_init(&self->news) && thread_start(&self->thread, "devices", run, self))
         return self;
     uinput_seen_destroy(self);
     return NULL;
@@ -297,11 +280,9 @@ void uinput_seen_destroy(struct uinput_seen *self)
     if (self->connect)
         x11_connect_cancel(self->connect);
     mutex_unlock(&self->lock);
-    if (self->wake_fd >= 0)
-        wake(self);
+    wake_signal(&self->news);
     thread_join(&self->thread);
-    if (self->wake_fd >= 0)
-        close(self->wake_fd);
+    wake_finish(&self->news);
     mutex_finish(&self->lock);
     free(self);
 }

@@ -13,20 +13,17 @@
 #include "base/stats.h"
 #include "base/text.h"
 #include "base/thread.h"
+#include "base/wake.h"
 #include "base/x11_connect.h"
 #include "input/backends.h"
 #include "input/xtest_keys.h"
 #include "input/xtest_link.h"
 #include "input/xtest_queue.h"
 
-#include <errno.h>
 #include <linux/input-event-codes.h>
 #include <math.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #define RETRY_NS         (500 * CLOCK_MS_NS)
 #define STALE_NS         (500 * CLOCK_MS_NS) /* what waited longer for a connection is of no use any more */
@@ -42,7 +39,7 @@ struct scroll {
 struct xtest {
     struct injector base;
     struct thread thread;
-    int wake_fd;
+    struct wake news;
     struct stats delay; /* has a lock of its own */
 
     struct mutex lock; /* guards the next ones */
@@ -72,13 +69,6 @@ static struct xtest *xtest_of(const struct injector *base)
     return container_of(base, struct xtest, base);
 }
 
-static void wake(struct xtest *self)
-{
-    uint64_t one = 1;
-    ssize_t done = write(self->wake_fd, &one, sizeof(one)); /* fails only when it is readable anyway */
-    (void)done;
-}
-
 /* Control thread. */
 
 static void append(struct xtest *self, struct xtest_item item)
@@ -92,7 +82,7 @@ static void append(struct xtest *self, struct xtest_item item)
     }
     mutex_unlock(&self->lock);
     if (is_asleep)
-        wake(self);
+        wake_signal(&self->news);
 }
 
 static unsigned xtest_can(const struct injector *base)
@@ -113,7 +103,7 @@ static void xtest_set_screen(struct injector *base, const struct injector_screen
     if (is_other && self->connect)
         x11_connect_cancel(self->connect);
     mutex_unlock(&self->lock);
-    wake(self);
+    wake_signal(&self->news);
 }
 
 static void xtest_key(struct injector *base, uint16_t code, uint32_t keysym, bool down)
@@ -160,7 +150,7 @@ static void xtest_drop_text(struct injector *base)
     xtest_queue_drop_text(&self->queue);
     self->is_dropping = true;
     mutex_unlock(&self->lock);
-    wake(self);
+    wake_signal(&self->news);
 }
 
 static void xtest_take_stats(struct injector *base, struct stats_summary *ret_delay)
@@ -460,17 +450,7 @@ static int64_t earlier(int64_t a, int64_t b)
 /* Until the control thread or the server has something for us, or `until_ns`. */
 static void sleep_until(struct xtest *self, int64_t until_ns)
 {
-    int64_t left_ns = until_ns - clock_now_ns();
-    bool is_soon = until_ns != INT64_MAX && left_ns < 3600 * CLOCK_SECOND_NS;
-    int limit_ms = !is_soon ? -1 : left_ns <= 0 ? 0 : (int)(left_ns / CLOCK_MS_NS) + 1;
-    struct pollfd news[2] = {
-        {.fd = self->wake_fd, .events = POLLIN},
-        {.fd = self->link.connection ? xcb_get_file_descriptor(self->link.connection) : -1, .events = POLLIN},
-    };
-    uint64_t count;
-    poll(news, 2, limit_ms);
-    while (read(self->wake_fd, &count, sizeof(count)) < 0 && errno == EINTR)
-        ;
+    wake_wait(&self->news, self->link.connection ? xcb_get_file_descriptor(self->link.connection) : -1, until_ns);
 }
 
 /* One round with a connection. */
@@ -515,11 +495,9 @@ static void xtest_destroy(struct injector *base)
     if (self->connect)
         x11_connect_cancel(self->connect);
     mutex_unlock(&self->lock);
-    if (self->wake_fd >= 0)
-        wake(self);
+    wake_signal(&self->news);
     thread_join(&self->thread);
-    if (self->wake_fd >= 0)
-        close(self->wake_fd);
+    wake_finish(&self->news);
     xtest_queue_finish(&self->queue);
     mutex_finish(&self->lock);
     stats_finish(&self->delay);
@@ -574,10 +552,7 @@ static struct injector *xtest_create(void)
     self->base.ops = &ops;
     mutex_init(&self->lock);
     stats_init(&self->delay);
-    self->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (self->wake_fd < 0)
-        log_error("xtest: no descriptor to wake the thread: %s", strerror(errno));
-    if (self->wake_fd >= 0 && xtest_queue_init(&self->queue) && thread_start(&self->thread, "inject", run, self))
+    if (wake_init(&self->news) && xtest_queue_init(&self->queue) && thread_start(&self->thread, "inject", run, self))
         return &self->base;
     xtest_destroy(&self->base);
     return NULL;

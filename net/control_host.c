@@ -15,16 +15,15 @@
 #include "base/heartbeat.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "base/wake.h"
 #include "protocol/control.h"
 
 #include <assert.h>
 #include <enet/enet.h>
 #include <errno.h>
 #include <openssl/crypto.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 enum {
@@ -76,7 +75,7 @@ struct control_host {
     struct heartbeat heartbeat;
     ENetHost *enet; /* control thread only, as is the next */
     uint8_t plain[CONTROL_PACKET_MAX];
-    int wake_fd;
+    struct wake news;
     uint16_t port;
     struct address bind;
 
@@ -98,16 +97,9 @@ static void count(struct control_host *self, uint64_t *counter)
     mutex_unlock(&self->lock);
 }
 
-static void wake(struct control_host *self)
-{
-    uint64_t one = 1;
-    ssize_t written = write(self->wake_fd, &one, sizeof(one));
-    (void)written; /* full means that it is awake already */
-}
-
 void control_host_wake(struct control_host *self)
 {
-    wake(self);
+    wake_signal(&self->news);
 }
 
 static struct address from_enet(const ENetAddress *enet)
@@ -430,11 +422,8 @@ static bool has_peers(const ENetHost *enet)
 
 static void wait_for_work(struct control_host *self)
 {
-    struct pollfd fds[2] = {{.fd = self->enet->socket, .events = POLLIN}, {.fd = self->wake_fd, .events = POLLIN}};
-    poll(fds, 2, has_peers(self->enet) ? SERVICE_MS : -1);
-    uint64_t wakes;
-    ssize_t got = read(self->wake_fd, &wakes, sizeof(wakes));
-    (void)got;
+    int64_t until_ns = has_peers(self->enet) ? clock_now_ns() + SERVICE_MS * CLOCK_MS_NS : INT64_MAX;
+    wake_wait(&self->news, self->enet->socket, until_ns);
 }
 
 static void service(struct control_host *self)
@@ -538,10 +527,7 @@ struct control_host *control_host_create(const struct address *bind)
         return log_oom("control");
     mutex_init(&self->lock);
     self->bind = *bind;
-    self->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (self->wake_fd < 0)
-        log_error("control: cannot make an eventfd: %s", strerror(errno));
-    if (self->wake_fd < 0 || !open_enet(self) || !thread_start(&self->thread, "control", run, self)) {
+    if (!wake_init(&self->news) || !open_enet(self) || !thread_start(&self->thread, "control", run, self)) {
         control_host_destroy(self);
         return NULL;
     }
@@ -562,13 +548,11 @@ void control_host_destroy(struct control_host *self)
         }
     }
     mutex_unlock(&self->lock);
-    if (self->wake_fd >= 0)
-        wake(self);
+    wake_signal(&self->news);
     thread_join(&self->thread);
     if (self->enet)
         enet_host_destroy(self->enet);
-    if (self->wake_fd >= 0)
-        close(self->wake_fd);
+    wake_finish(&self->news);
     mutex_finish(&self->lock);
     free(self);
 }
@@ -662,7 +646,7 @@ void control_host_send(struct control_host *self, uint32_t id, uint16_t type, co
             memcpy(message->payload, payload, size);
     }
     mutex_unlock(&self->lock);
-    wake(self);
+    wake_signal(&self->news);
 }
 
 void control_host_end(struct control_host *self, uint32_t id, uint32_t code)
@@ -674,7 +658,7 @@ void control_host_end(struct control_host *self, uint32_t id, uint32_t code)
         session->end_code = code;
     }
     mutex_unlock(&self->lock);
-    wake(self);
+    wake_signal(&self->news);
 }
 
 struct control_counters control_host_counters(struct control_host *self)

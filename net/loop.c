@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Only the loop's thread touches libevent; other threads append to a list and write to an eventfd that the loop reads.
+ * Only the loop's thread touches libevent; other threads append to a list and wake the loop.
  * Workers take jobs from a ring under the same lock and post their `done` back.
  */
 #include "net/loop.h"
@@ -8,15 +8,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "base/wake.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <event2/event.h>
 #include <event2/thread.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 enum { WORKERS = 2, WORK_MAX = 16 };
 
@@ -34,7 +31,7 @@ struct job {
 struct loop {
     struct event_base *base;
     struct event *wake;
-    int wake_fd;
+    struct wake news;
     struct thread workers[WORKERS];
 
     struct mutex lock; /* guards the rest */
@@ -51,20 +48,13 @@ struct loop_timer {
     void *arg;
 };
 
-static void wake(struct loop *self)
-{
-    const uint64_t one = 1;
-    ssize_t written = write(self->wake_fd, &one, sizeof(one)); /* EAGAIN: it is awake already */
-    (void)written;
-}
-
 static void append(struct loop *self, struct post *post)
 {
     mutex_lock(&self->lock);
     *self->posts_end = post;
     self->posts_end = &post->next;
     mutex_unlock(&self->lock);
-    wake(self);
+    wake_signal(&self->news);
 }
 
 /* Runs what is queued now; what these post themselves comes in the next round. */
@@ -88,10 +78,8 @@ static bool run_posts(struct loop *self)
 static void on_wake(evutil_socket_t fd, short what, void *arg)
 {
     struct loop *self = arg;
-    (void)what;
-    uint64_t count;
-    ssize_t got = read(fd, &count, sizeof(count));
-    (void)got;
+    (void)fd, (void)what;
+    wake_clear(&self->news);
     run_posts(self);
     mutex_lock(&self->lock);
     bool stop = self->stop_loop;
@@ -147,12 +135,11 @@ struct loop *loop_create(void)
     cond_init(&self->work_changed);
     self->posts_end = &self->posts;
     self->base = make_base();
-    self->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (!self->base || self->wake_fd < 0) {
-        log_error("loop: cannot make an event loop: %s", strerror(errno));
+    if (!wake_init(&self->news) || !self->base) {
+        log_error("loop: cannot make an event loop");
         goto fail;
     }
-    self->wake = event_new(self->base, self->wake_fd, EV_READ | EV_PERSIST, on_wake, self);
+    self->wake = event_new(self->base, self->news.fd, EV_READ | EV_PERSIST, on_wake, self);
     if (!self->wake || event_add(self->wake, NULL) < 0) {
         log_oom("loop");
         goto fail;
@@ -192,8 +179,7 @@ void loop_destroy(struct loop *self)
         event_free(self->wake);
     if (self->base)
         event_base_free(self->base);
-    if (self->wake_fd >= 0)
-        close(self->wake_fd);
+    wake_finish(&self->news);
     cond_finish(&self->work_changed);
     mutex_finish(&self->lock);
     free(self);
@@ -215,7 +201,7 @@ void loop_stop(struct loop *self)
     mutex_lock(&self->lock);
     self->stop_loop = true;
     mutex_unlock(&self->lock);
-    wake(self);
+    wake_signal(&self->news);
 }
 
 static struct post *make_post(void (*run)(void *arg), void *arg)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/region.h"
 #include "base/stats.h"
 #include "base/text.h"
+#include "base/wake.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,6 +25,21 @@ static void integers_are_parsed_strictly(void **state)
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_false(text_parse_i64(bad[i], strlen(bad[i]), -100, 100, &value));
     assert_int_equal(value, -12);
+}
+
+static void signals_before_a_wait_are_one(void **state)
+{
+    (void)state;
+    struct wake wake;
+    int64_t start_ns = clock_now_ns();
+    assert_true(wake_init(&wake));
+    wake_signal(&wake);
+    wake_signal(&wake);
+    wake_wait(&wake, -1, INT64_MAX);
+    wake_wait(&wake, -1, start_ns + 20 * CLOCK_MS_NS); /* nothing is left of the second one */
+    assert_true(clock_now_ns() - start_ns >= 20 * CLOCK_MS_NS);
+    wake_finish(&wake);
+    wake_signal(&wake); /* nobody is there */
 }
 
 static void hex_goes_there_and_back(void **state)
@@ -143,6 +160,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(integers_are_parsed_strictly),
+        cmocka_unit_test(signals_before_a_wait_are_one),
         cmocka_unit_test(hex_goes_there_and_back),
         cmocka_unit_test(a_reader_past_its_end_fails_for_good),
         cmocka_unit_test(a_region_never_covers_less_than_was_added),
