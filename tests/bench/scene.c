@@ -1,23 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * scene: paints a repeatable moving picture on an X display, with a time code in the top left corner, so that who
- * decodes the stream can tell how old a picture is.
+ * scene: paints a repeatable moving picture on an X display, with a time code in the top left corner
+ * (host/bench_scene.h), so that who decodes the stream can tell how old a picture is.
  *
- * usage: scene [--display :N] [--fps N] [--seconds N] [--log FILE] static|type|scroll|video|composited
- *   static      nothing moves but the time code, once a second
- *   type        a desktop; one glyph changes a frame
- *   scroll      a desktop; a 1000x800 window of text lines scrolls by 3 px a frame
- *   video       every pixel changes in every frame
- *   composited  one glyph changes a frame, but the whole screen is put (and reported as damage), as a compositor does
- *
- * Time code: 24 cells of 16x16 px in one row at (0,0), black 0, white 1, most significant first. Cells 0-3 are 1010,
- * 4-19 the low 16 bits of the monotonic clock in units of 0.25 ms (wraps every 16.4 s), 20-23 the XOR of the four
- * nibbles of these.
+ * usage: scene [--display :N] [--fps N] [--seconds N] [--log FILE] still|static|type|scroll|video|composited|windows
  *
  * --log writes a line for each painted picture: number, time code, monotonic ns. The last line on stdout is JSON.
  */
 #include "base/clock.h"
 #include "base/text.h"
+#include "host/bench_scene.h"
 
 #include <getopt.h>
 #include <stdbool.h>
@@ -30,20 +22,16 @@
 #include <xcb/shm.h>
 #include <xcb/xcb.h>
 
-enum { CODE_CELLS = 24, CELL_PX = 16, GLYPH_WIDTH = 9, GLYPH_HEIGHT = 16, SCROLL_PX = 3 };
-
-enum kind { KIND_STATIC, KIND_TYPE, KIND_SCROLL, KIND_VIDEO, KIND_COMPOSITED, KIND_COUNT };
-static const char *const kind_names[KIND_COUNT] = {"static", "type", "scroll", "video", "composited"};
-
 struct options {
     const char *display;
     int fps, seconds;
     FILE *log;
-    enum kind kind;
+    enum bench_scene_kind kind;
 };
 
 struct scene {
     struct options options;
+    struct bench_scene painter;
     xcb_connection_t *connection;
     xcb_window_t window;
     xcb_gcontext_t gc;
@@ -51,143 +39,34 @@ struct scene {
     uint8_t depth;
     uint32_t *pixels;
     int width, height;
-    uint32_t seed;
-    int64_t frames, late;
+    int64_t late;
     int64_t stamped_ns;
-    uint16_t code; /* the last one painted */
 };
 
-static void fill(struct scene *self, int x, int y, int width, int height, uint32_t colour)
+static void put(struct scene *self, struct rect r)
 {
-    for (int j = y; j < y + height && j < self->height; j++)
-        for (int i = x; i < x + width && i < self->width; i++)
-            self->pixels[(size_t)j * (size_t)self->width + (size_t)i] = colour;
-}
-
-static uint32_t next_random(struct scene *self)
-{
-    return self->seed = self->seed * 1664525U + 1013904223U;
-}
-
-static void paint_code(struct scene *self)
-{
-    self->stamped_ns = clock_now_ns();
-    self->code = (uint16_t)(self->stamped_ns / 250000);
-    unsigned t = self->code, check = ((t >> 12) ^ (t >> 8) ^ (t >> 4) ^ t) & 15;
-    uint32_t bits = 0xAU << 20 | t << 4 | check;
-    for (int i = 0; i < CODE_CELLS; i++)
-        fill(self, i * CELL_PX, 0, CELL_PX, CELL_PX, bits >> (CODE_CELLS - 1 - i) & 1 ? 0xffffff : 0);
-}
-
-/* Dots about as dense as text. */
-static void paint_glyph(struct scene *self, int x, int y, uint32_t ink, uint32_t paper)
-{
-    uint32_t dots = next_random(self);
-    for (int j = 0; j < GLYPH_HEIGHT - 2; j++)
-        for (int i = 0; i < GLYPH_WIDTH - 1; i++) {
-            dots = dots * 1103515245U + 12345U;
-            bool inked = i > 0 && i < 7 && j > 2 && j < 12 && (dots >> 16 & 3) == 0;
-            fill(self, x + i, y + j, 1, 1, inked ? ink : paper);
-        }
-}
-
-static void paint_desktop(struct scene *self)
-{
-    for (int j = 0; j < self->height; j++)
-        for (int i = 0; i < self->width; i++)
-            fill(self, i, j, 1, 1,
-                 (uint32_t)(30 + i * 40 / self->width) << 16 | (uint32_t)(60 + j * 50 / self->height) << 8 | 110);
-    fill(self, 0, self->height - 40, self->width, 40, 0x202428);
-    fill(self, 60, 60, 1100, 900, 0xf8f8f8);
-    for (int row = 0; row < 55; row++)
-        for (int column = 0; column < 120; column++)
-            paint_glyph(self, 70 + column * GLYPH_WIDTH, 80 + row * GLYPH_HEIGHT, 0x202020, 0xf8f8f8);
-}
-
-static void put(struct scene *self, int x, int y, int width, int height)
-{
-    int right = x + width < self->width ? x + width : self->width;
-    int bottom = y + height < self->height ? y + height : self->height;
-    if (right <= x || bottom <= y)
-        return;
     xcb_shm_put_image(self->connection, self->window, self->gc, (uint16_t)self->width, (uint16_t)self->height,
-                      (uint16_t)x, (uint16_t)y, (uint16_t)(right - x), (uint16_t)(bottom - y), (int16_t)x, (int16_t)y,
+                      (uint16_t)r.x, (uint16_t)r.y, (uint16_t)r.width, (uint16_t)r.height, (int16_t)r.x, (int16_t)r.y,
                       self->depth, XCB_IMAGE_FORMAT_Z_PIXMAP, 0, self->segment, 0);
 }
 
-static void put_code(struct scene *self)
+static void stamp(struct scene *self)
 {
-    paint_code(self);
-    put(self, 0, 0, CODE_CELLS * CELL_PX, CELL_PX);
-}
-
-static void step_type(struct scene *self, bool whole_screen)
-{
-    int x = 70 + (int)(self->frames % 110) * GLYPH_WIDTH, y = 80 + (int)(self->frames / 110 % 50) * GLYPH_HEIGHT;
-    paint_glyph(self, x, y, 0x202020, 0xf8f8f8);
-    if (whole_screen) {
-        paint_code(self);
-        put(self, 0, 0, self->width, self->height);
-        return;
-    }
-    put_code(self);
-    put(self, x, y, GLYPH_WIDTH, GLYPH_HEIGHT);
-}
-
-static void step_scroll(struct scene *self)
-{
-    int x = self->width > 1300 ? 1200 : 60, y = 100;
-    int width = self->width - x - 60 < 1000 ? self->width - x - 60 : 1000;
-    int height = self->height - 160 < 800 ? self->height - 160 : 800;
-    size_t stride = (size_t)self->width;
-    for (int j = y; j < y + height - SCROLL_PX; j++)
-        memcpy(self->pixels + (size_t)j * stride + x, self->pixels + (size_t)(j + SCROLL_PX) * stride + x,
-               (size_t)width * sizeof(uint32_t));
-    fill(self, x, y + height - SCROLL_PX, width, SCROLL_PX, 0x101418);
-    if (self->frames % 6 == 0)
-        for (int column = 0; column < width / GLYPH_WIDTH; column++)
-            paint_glyph(self, x + column * GLYPH_WIDTH, y + height - GLYPH_HEIGHT - 1, 0x90e090, 0x101418);
-    put_code(self);
-    put(self, x, y, width, height);
-}
-
-static void step_video(struct scene *self)
-{
-    int n = (int)(self->frames & 0xffff);
-    for (int j = CELL_PX; j < self->height; j++) {
-        uint32_t *row = self->pixels + (size_t)j * (size_t)self->width;
-        int a = j * 3 + n * 5;
-        for (int i = 0; i < self->width; i++) {
-            int b = i * 2 + n * 7, v = (a ^ b) & 255, u = (a + b) >> 2 & 255;
-            row[i] = (uint32_t)v << 16 | (uint32_t)u << 8 | (uint32_t)((v + u) >> 1);
-        }
-    }
-    paint_code(self);
-    put(self, 0, 0, self->width, self->height);
+    self->stamped_ns = clock_now_ns();
+    bench_scene_stamp(&self->painter, self->stamped_ns);
 }
 
 /* False: nothing was painted this time. */
 static bool step(struct scene *self)
 {
-    switch (self->options.kind) {
-    case KIND_STATIC:
-        if (self->frames % self->options.fps != 0)
-            return false;
-        put_code(self);
-        return true;
-    case KIND_TYPE:
-        step_type(self, false);
-        return true;
-    case KIND_COMPOSITED:
-        step_type(self, true);
-        return true;
-    case KIND_SCROLL:
-        step_scroll(self);
-        return true;
-    default:
-        step_video(self);
-        return true;
-    }
+    struct region changed;
+    bench_scene_step(&self->painter, &changed);
+    if (!changed.count)
+        return false;
+    stamp(self);
+    for (int i = 0; i < changed.count; i++)
+        put(self, changed.rects[i]);
+    return true;
 }
 
 /* Waits for the server, so that what was sent has been painted. False: it has gone. */
@@ -216,6 +95,15 @@ static bool attach_pixels(struct scene *self)
     return fine;
 }
 
+static bool screen_fits(const struct scene *self)
+{
+    if (self->depth == 24 && self->width >= BENCH_SCENE_MIN_WIDTH && self->height >= BENCH_SCENE_MIN_HEIGHT)
+        return true;
+    fprintf(stderr, "scene: the display has no 24-bit pixels, or is smaller than %dx%d\n", BENCH_SCENE_MIN_WIDTH,
+            BENCH_SCENE_MIN_HEIGHT);
+    return false;
+}
+
 static bool open_display(struct scene *self)
 {
     self->connection = xcb_connect(self->options.display, NULL);
@@ -227,8 +115,10 @@ static bool open_display(struct scene *self)
     self->width = screen->width_in_pixels;
     self->height = screen->height_in_pixels;
     self->depth = screen->root_depth;
-    if (self->depth != 24 || !attach_pixels(self)) {
-        fprintf(stderr, "scene: the display has no 24-bit pixels or no shared memory\n");
+    if (!screen_fits(self))
+        return false;
+    if (!attach_pixels(self)) {
+        fprintf(stderr, "scene: the display has no shared memory\n");
         return false;
     }
     uint32_t values[] = {screen->black_pixel, 1};
@@ -245,7 +135,8 @@ static bool open_display(struct scene *self)
 static void log_painted(struct scene *self, int64_t number)
 {
     if (self->options.log)
-        fprintf(self->options.log, "%lld %u %lld\n", (long long)number, self->code, (long long)self->stamped_ns);
+        fprintf(self->options.log, "%lld %u %lld\n", (long long)number, self->painter.code,
+                (long long)self->stamped_ns);
 }
 
 static bool play(struct scene *self)
@@ -257,7 +148,6 @@ static bool play(struct scene *self)
         if (step(self))
             log_painted(self, ++painted);
         xcb_flush(self->connection);
-        self->frames++;
         next += period;
         if (clock_now_ns() > next + period) {
             self->late++;
@@ -267,7 +157,7 @@ static bool play(struct scene *self)
     bool fine = sync_display(self);
     printf("{\"scene\": \"%s\", \"width\": %d, \"height\": %d, \"fps\": %d, \"painted\": %lld, \"late\": %lld, "
            "\"seconds\": %.3f}\n",
-           kind_names[self->options.kind], self->width, self->height, self->options.fps, (long long)painted,
+           bench_scene_name(self->options.kind), self->width, self->height, self->options.fps, (long long)painted,
            (long long)self->late, (double)(clock_now_ns() - start) / 1e9);
     return fine;
 }
@@ -301,32 +191,34 @@ static bool parse_options(int argc, char **argv, struct options *ret_options)
         else
             fine = false;
     }
-    if (!fine || optind != argc - 1)
+    return fine && optind == argc - 1 && bench_scene_find(argv[optind], &ret_options->kind);
+}
+
+static bool paint_first(struct scene *self)
+{
+    const struct bench_scene_config config = {
+        self->options.kind, self->pixels, self->width, self->height, self->options.fps,
+    };
+    if (!bench_scene_init(&self->painter, &config)) {
+        fprintf(stderr, "scene: no memory\n");
         return false;
-    for (int kind = 0; kind < KIND_COUNT; kind++)
-        if (!strcmp(argv[optind], kind_names[kind])) {
-            ret_options->kind = (enum kind)kind;
-            return true;
-        }
-    return false;
+    }
+    stamp(self);
+    put(self, (struct rect){0, 0, self->width, self->height});
+    log_painted(self, 0);
+    return true;
 }
 
 int main(int argc, char **argv)
 {
-    struct scene self = {.options = {.fps = 60, .seconds = 10}, .seed = 12345};
+    struct scene self = {.options = {.fps = 60, .seconds = 10}};
     if (!parse_options(argc, argv, &self.options)) {
         fprintf(stderr, "usage: scene [--display :N] [--fps N] [--seconds N] [--log FILE] "
-                        "static|type|scroll|video|composited\n");
+                        "still|static|type|scroll|video|composited|windows\n");
         return 2;
     }
-    bool fine = open_display(&self);
-    if (fine) {
-        paint_desktop(&self);
-        paint_code(&self);
-        put(&self, 0, 0, self.width, self.height);
-        log_painted(&self, 0);
-        fine = play(&self);
-    }
+    bool fine = open_display(&self) && paint_first(&self) && play(&self);
+    bench_scene_finish(&self.painter);
     xcb_disconnect(self.connection);
     if (self.options.log && fclose(self.options.log) != 0)
         fine = false;
