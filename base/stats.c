@@ -29,22 +29,46 @@ static int compare_u32(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-struct stats_summary stats_take(struct stats *self)
+static uint32_t kept(uint32_t count)
 {
-    uint32_t samples[STATS_CAPACITY];
+    return count < STATS_CAPACITY ? count : STATS_CAPACITY;
+}
+
+void stats_take_samples(struct stats *self, struct stats_samples *ret_samples)
+{
     mutex_lock(&self->lock);
-    uint32_t count = self->count, kept = count < STATS_CAPACITY ? count : STATS_CAPACITY;
-    memcpy(samples, self->samples_us, kept * sizeof(samples[0]));
+    ret_samples->count = self->count;
+    memcpy(ret_samples->us, self->samples_us, kept(self->count) * sizeof(ret_samples->us[0]));
     self->count = 0;
     mutex_unlock(&self->lock);
-    if (!kept)
+}
+
+static struct stats_summary sort_and_summarise(struct stats_samples *samples)
+{
+    uint32_t count = kept(samples->count), *us = samples->us;
+    if (!count)
         return (struct stats_summary){0};
-    qsort(samples, kept, sizeof(samples[0]), compare_u32);
+    qsort(us, count, sizeof(us[0]), compare_u32);
     return (struct stats_summary){
-        .count = count,
-        .p50_us = samples[kept / 2],
-        .p95_us = samples[kept * 95 / 100],
-        .p99_us = samples[kept * 99 / 100],
-        .max_us = samples[kept - 1],
+        .count = samples->count,
+        .p50_us = us[count / 2],
+        .p95_us = us[count * 95 / 100],
+        .p99_us = us[count * 99 / 100],
+        .max_us = us[count - 1],
     };
+}
+
+struct stats_summary stats_summarise(const struct stats_samples *samples)
+{
+    struct stats_samples sorted;
+    sorted.count = samples->count;
+    memcpy(sorted.us, samples->us, kept(samples->count) * sizeof(sorted.us[0]));
+    return sort_and_summarise(&sorted);
+}
+
+struct stats_summary stats_take(struct stats *self)
+{
+    struct stats_samples samples;
+    stats_take_samples(self, &samples);
+    return sort_and_summarise(&samples);
 }

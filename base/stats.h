@@ -19,9 +19,16 @@ struct stats {
 struct stats_summary {
     uint32_t count, p50_us, p95_us, p99_us, max_us; /* all 0 without samples */
 };
+struct stats_samples {
+    uint32_t count;              /* since the last take */
+    uint32_t us[STATS_CAPACITY]; /* the first min(count, capacity) are set: the newest of them, in no order */
+};
 
 void stats_init(struct stats *self);
 void stats_finish(struct stats *self);
 void stats_add_ns(struct stats *self, int64_t duration_ns); /* negative counts as 0 */
 /* Summary of what came since the last take; starts anew. */
 struct stats_summary stats_take(struct stats *self);
+/* The samples themselves; starts anew. */
+void stats_take_samples(struct stats *self, struct stats_samples *ret_samples);
+struct stats_summary stats_summarise(const struct stats_samples *samples);

@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+enum { LATENCIES_A_LINE = 80 };
+
 /*
  * A second of 60 encodes, or one spent encoding, counts half; a few repeats of a still picture hardly count, and are
  * not enough to begin with. Few encodes that take long are those of a busy machine.
@@ -64,6 +66,21 @@ static struct stage_text stage_text(const struct stats_summary *summary)
     return stage;
 }
 
+/* Each picture's, a line for so many of them that it stays whole. The last second's, so this costs a picture nothing.
+ */
+static void log_latencies(const struct stats_samples *samples, const char *session_id)
+{
+    uint32_t count = samples->count < STATS_CAPACITY ? samples->count : STATS_CAPACITY;
+    char text[LATENCIES_A_LINE * sizeof("4294967295") + 1];
+    for (uint32_t i = 0, used = 0; i < count; i++) {
+        used += (uint32_t)snprintf(text + used, sizeof(text) - used, " %u", samples->us[i]);
+        if (i + 1 < count && (i + 1) % LATENCIES_A_LINE)
+            continue;
+        log_debug("stream %s: latencies us%s", session_id, text);
+        used = 0;
+    }
+}
+
 void report_log(const struct report *self, const char *session_id)
 {
     const struct stream_report *now = &self->now;
@@ -74,6 +91,7 @@ void report_log(const struct report *self, const char *session_id)
              stage_text(&now->send).text, stage_text(&now->latency).text, (unsigned long long)self->dropped,
              (unsigned long long)now->idrs, (unsigned long long)now->repeats, self->loss_percent,
              now->sender.gso ? "" : " no-gso");
+    log_latencies(&now->latencies, session_id);
 }
 
 void report_to_json(const struct report *self, json_t *object)

@@ -263,6 +263,7 @@ void stream_take_report(struct stream *self, struct stream_report *ret_report)
     if (sender) {
         ret_report->sender = video_sender_get_counters(sender);
         ret_report->replaced += ret_report->sender.replaced;
-        video_sender_take_stats(sender, &ret_report->packetise, &ret_report->send, &ret_report->latency);
+        video_sender_take_stats(sender, &ret_report->packetise, &ret_report->send, &ret_report->latencies);
+        ret_report->latency = stats_summarise(&ret_report->latencies);
     }
 }

@@ -70,5 +70,6 @@ struct stream_report {
     int64_t encode_ns; /* sum of the durations of all encodes since the start */
     bool software;     /* the encoder in use runs on our cores */
     struct stats_summary fetch, convert, encode, packetise, send, latency; /* since the last call */
+    struct stats_samples latencies;                                        /* what `latency` sums up */
 };
 void stream_take_report(struct stream *self, struct stream_report *ret_report); /* one caller: main */

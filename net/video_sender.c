@@ -503,9 +503,9 @@ struct video_sender_counters video_sender_get_counters(struct video_sender *self
 }
 
 void video_sender_take_stats(struct video_sender *self, struct stats_summary *ret_packetise,
-                             struct stats_summary *ret_send, struct stats_summary *ret_latency)
+                             struct stats_summary *ret_send, struct stats_samples *ret_latency)
 {
     *ret_packetise = stats_take(&self->packetise);
     *ret_send = stats_take(&self->send);
-    *ret_latency = stats_take(&self->latency);
+    stats_take_samples(&self->latency, ret_latency);
 }

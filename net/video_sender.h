@@ -74,4 +74,4 @@ struct video_sender_counters video_sender_get_counters(struct video_sender *self
 /* Durations since the last call: packetise + FEC + seal; sending with pacing; and captured -> last packet handed to the
  * kernel. */
 void video_sender_take_stats(struct video_sender *self, struct stats_summary *ret_packetise,
-                             struct stats_summary *ret_send, struct stats_summary *ret_latency);
+                             struct stats_summary *ret_send, struct stats_samples *ret_latency);

@@ -112,6 +112,29 @@ static void summaries_are_percentiles_of_the_window(void **state)
     stats_finish(&stats);
 }
 
+static void samples_are_those_of_the_window(void **state)
+{
+    (void)state;
+    struct stats stats;
+    struct stats_samples samples;
+    stats_init(&stats);
+    for (int i = 0; i < 3; i++)
+        stats_add_ns(&stats, (30 - i) * 1000);
+    stats_take_samples(&stats, &samples);
+    assert_int_equal(stats_summarise(&samples).p50_us, 29);
+    assert_int_equal(samples.count, 3);
+    for (uint32_t i = 0; i < 3; i++)
+        assert_int_equal(samples.us[i], 30 - i); /* summing up left them alone */
+    stats_take_samples(&stats, &samples);
+    assert_int_equal(samples.count, 0);
+    for (int i = 0; i < STATS_CAPACITY + 1; i++)
+        stats_add_ns(&stats, i * 1000);
+    stats_take_samples(&stats, &samples);
+    assert_int_equal(samples.us[0], STATS_CAPACITY); /* instead of the oldest */
+    assert_int_equal(stats_summarise(&samples).count, STATS_CAPACITY + 1);
+    stats_finish(&stats);
+}
+
 static void a_failed_write_keeps_the_old_file(void **state)
 {
     (void)state;
@@ -165,6 +188,7 @@ int main(void)
         cmocka_unit_test(a_reader_past_its_end_fails_for_good),
         cmocka_unit_test(a_region_never_covers_less_than_was_added),
         cmocka_unit_test(summaries_are_percentiles_of_the_window),
+        cmocka_unit_test(samples_are_those_of_the_window),
         cmocka_unit_test(a_failed_write_keeps_the_old_file),
         cmocka_unit_test(what_a_program_printed_is_made_printable),
     };

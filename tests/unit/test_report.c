@@ -3,11 +3,15 @@
 #include "host/report.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -20,6 +24,25 @@ void __wrap_stream_take_report(struct stream *stream, struct stream_report *ret_
 {
     (void)stream;
     *ret_report = next;
+}
+
+static int samples_logged, lines_logged;
+
+void __wrap_log_write(enum log_level level, const char *format, ...);
+void __wrap_log_write(enum log_level level, const char *format, ...)
+{
+    char text[1024]; /* as long as a line may be */
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    if (level != LOG_LEVEL_DEBUG)
+        return;
+    char *at = strstr(text, "us");
+    assert_non_null(at);
+    for (at = strchr(at, ' '); at; at = strchr(at + 1, ' '))
+        assert_int_equal(strtoul(at, NULL, 10), next.latencies.us[samples_logged++]);
+    lines_logged++;
 }
 
 static int start(void **state)
@@ -141,6 +164,21 @@ static void latency_is_null_while_nothing_new_is_shown(void **state)
     json_decref(object);
 }
 
+static void every_latency_is_logged_for_a_bench(void **state)
+{
+    struct report *report = *state;
+    samples_logged = lines_logged = 0;
+    report_log(report, "1a2b");
+    assert_int_equal(lines_logged, 0);
+    next.latencies.count = 161;
+    for (uint32_t i = 0; i < 161; i++)
+        next.latencies.us[i] = UINT32_MAX - i;
+    second_with(report, 60, 0, 8 * MS);
+    report_log(report, "1a2b");
+    assert_int_equal(samples_logged, 161);
+    assert_int_equal(lines_logged, 3);
+}
+
 #define STARTED(test) cmocka_unit_test_setup(test, start)
 
 int main(void)
@@ -156,6 +194,7 @@ int main(void)
         STARTED(the_rate_made_rises_at_once_and_fades),
         STARTED(nothing_encoded_changes_nothing),
         STARTED(latency_is_null_while_nothing_new_is_shown),
+        STARTED(every_latency_is_logged_for_a_bench),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
