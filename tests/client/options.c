@@ -15,7 +15,7 @@ static const char usage[] =
     "launch, resume: --appid N --mode WxHxF --rikey HEX --corever N --query TEXT\n"
     "stream: --width --height --fps --bitrate KBPS --packet-size --slices --csc --min-parity N --one-reference\n"
     "  --encrypt-video --plain-rtsp --launch --resume --sops --sdp LINES --seconds S --frames N\n"
-    "  --record FILE --index FILE --decode --timecodes --cell PX --ppm-last FILE --ppm-every N DIR\n"
+    "  --record FILE --index FILE --packets FILE --decode --timecodes --cell PX --ppm-last FILE --ppm-every N DIR\n"
     "  --loss PERCENT --burst N --loss-per-block N|m|m+1 --every N --reorder N --duplicate PERCENT --seed N\n"
     "  --audio-channels 2|6|8 --audio-ms 5|10|20 --audio-high --audio-normal --encrypt-audio --local-audio\n"
     "  --listen --record-audio FILE --audio-loss-per-block N\n"
@@ -82,6 +82,7 @@ static const struct entry entries[] = {
     {"--frames", NUMBER, offsetof(struct options, frames)},
     {"--record", TEXT, offsetof(struct options, record)},
     {"--index", TEXT, offsetof(struct options, index)},
+    {"--packets", TEXT, offsetof(struct options, packets)},
     {"--decode", FLAG, offsetof(struct options, decode)},
     {"--timecodes", FLAG, offsetof(struct options, look.timecodes)},
     {"--cell", NUMBER, offsetof(struct options, look.cell_px)},

@@ -22,7 +22,7 @@ struct options {
     bool sops;  /* "optimise settings": the host may set the mode */
     bool launch, resume, plain_rtsp, quit, die, silent, invalidate, no_video_ping, decode;
     double idr_every_s;
-    const char *record, *index;
+    const char *record, *index, *packets;
     const char *input;        /* script of what the user does */
     bool listen, local_audio; /* decode the sound; let the host be heard, too */
     const char *record_audio;

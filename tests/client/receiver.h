@@ -7,13 +7,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct receiver_datagram {
+    const uint8_t *data; /* opened; borrowed for the call */
+    size_t size;
+    size_t wire_bytes;  /* UDP payload as it came, with what seals it */
+    int64_t arrival_ns; /* in the kernel, monotonic clock */
+};
+
 struct receiver_config {
     struct sockaddr_in host; /* with port */
     const char *ping;        /* 16 characters, or "" for the legacy ping */
     size_t datagram_max;     /* larger ones are cut and counted, as in clients */
     const uint8_t *key;      /* 16 bytes: datagrams are sealed; NULL: plain */
     void *ctx;
-    void (*datagram)(void *ctx, const uint8_t *data, size_t size, int64_t arrival_ns); /* opened */
+    void (*datagram)(void *ctx, const struct receiver_datagram *datagram);
 };
 
 struct receiver_counters {

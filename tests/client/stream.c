@@ -11,6 +11,7 @@
 #include "tests/client/report.h"
 #include "tests/client/script.h"
 
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,6 +29,7 @@ enum {
     CHANNEL_GENERAL = 0,
     CHANNEL_URGENT = 1,
     STATUS_PER_WINDOW = 8,
+    FRAME_NUMBER_AT = 20, /* in a video packet */
 };
 #define PING_NS          (500 * CLOCK_MS_NS)
 #define CONTROL_PING_NS  (100 * CLOCK_MS_NS)
@@ -44,6 +46,7 @@ struct session {
     struct depacketise *depacketise;
     struct impair *impair;
     struct recording recording;
+    FILE *packets; /* NULL: not recorded */
     struct sound *sound;
     struct script *script; /* NULL: no input is sent */
     int64_t pings_due_ns, control_ping_due_ns, idr_due_ns, status_window_ns, last_datagram_ns, end_ns;
@@ -125,19 +128,28 @@ static void on_status(void *ctx, const struct depacketise_status *status)
     control_send(self->control, TYPE_STATUS, payload, sizeof(payload), CHANNEL_GENERAL, CONTROL_UNSEQUENCED);
 }
 
-static void on_video(void *ctx, const uint8_t *data, size_t size, int64_t arrival_ns)
+/* "arrival ns, bytes of UDP payload, frame number", one line a packet. */
+static void record_packet(FILE *file, const struct receiver_datagram *datagram)
 {
-    struct session *self = ctx;
-    self->last_datagram_ns = arrival_ns;
-    report_datagram(&self->report, size, arrival_ns);
-    impair_packet(self->impair, data, size, arrival_ns);
+    if (file && datagram->size >= FRAME_NUMBER_AT + 4)
+        fprintf(file, "%" PRId64 " %zu %u\n", datagram->arrival_ns, datagram->wire_bytes,
+                bytes_get_u32le(datagram->data + FRAME_NUMBER_AT));
 }
 
-static void on_audio(void *ctx, const uint8_t *data, size_t size, int64_t arrival_ns)
+static void on_video(void *ctx, const struct receiver_datagram *datagram)
+{
+    struct session *self = ctx;
+    self->last_datagram_ns = datagram->arrival_ns;
+    report_datagram(&self->report, datagram->wire_bytes, datagram->arrival_ns);
+    record_packet(self->packets, datagram);
+    impair_packet(self->impair, datagram->data, datagram->size, datagram->arrival_ns);
+}
+
+static void on_audio(void *ctx, const struct receiver_datagram *datagram)
 {
     struct session *self = ctx;
     self->report.audio_packets++;
-    sound_packet(self->sound, data, size, arrival_ns);
+    sound_packet(self->sound, datagram->data, datagram->size, datagram->arrival_ns);
 }
 
 enum { RIKEY_ID = -559038737 };
@@ -389,6 +401,8 @@ static void finish(struct session *self)
         report->dropped_on_purpose = impair_dropped(self->impair);
     if (self->options->decode && self->recording.file)
         decode_recording(&self->recording, &self->options->look, &report->decoded);
+    if (self->packets && fclose(self->packets))
+        log_error("client: packets %s cannot be written", self->options->packets);
     if (self->options->index && !recording_write_index(&self->recording, self->options->index))
         log_error("client: index %s cannot be written", self->options->index);
     if (self->sound)
@@ -414,6 +428,8 @@ int stream_run(const struct options *options, const struct http_target *target, 
     self->options = options;
     if (!recording_open(&self->recording, options->record, options->decode)) {
         fail(self, "record", "cannot be opened");
+    } else if (options->packets && !(self->packets = fopen(options->packets, "w"))) {
+        fail(self, "packets", "cannot be opened");
     } else if (options->input && !(self->script = script_open(options->input, on_input, self))) {
         fail(self, "input", "cannot be opened");
     } else if (start_app(self, target, identity, key, url, sizeof(url))) {
