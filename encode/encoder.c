@@ -96,7 +96,7 @@ static bool probe_encode(struct encoder *encoder, const struct frame *frame, str
 {
     struct au_part part;
     struct region nothing = {.count = 0};
-    if (encoder_encode(encoder, frame, &nothing, true, &part) != ENCODE_OK || part.type != PART_IDR) {
+    if (encoder_encode(encoder, frame, &nothing, 1, true, &part) != ENCODE_OK || part.type != PART_IDR) {
         snprintf(report->reason, sizeof(report->reason), "it opened but could not encode a picture");
         return false;
     }
@@ -164,12 +164,12 @@ void encoder_destroy(struct encoder *self)
 }
 
 enum encode_result encoder_encode(struct encoder *self, const struct frame *frame, const struct region *damage,
-                                  bool idr, struct au_part *ret_part)
+                                  int64_t now_ns, bool idr, struct au_part *ret_part)
 {
     assert(frame->layout.format == self->ops->format);
     struct au_part part = {
         .parts = 1, .last = true, .captured_ns = frame->captured_ns, .timestamp_ns = frame->captured_ns};
-    enum encode_result result = self->ops->encode(self, frame, damage, idr, &part);
+    enum encode_result result = self->ops->encode(self, frame, damage, now_ns, idr, &part);
     if (result == ENCODE_OK)
         *ret_part = part;
     return result;

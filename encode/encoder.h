@@ -12,6 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* How libx264 is told its rate: a quantiser for each picture (encode/qp_control.h), or a bitrate and a VBV buffer. */
+enum encoder_rate { ENCODER_RATE_QUANTISER = 0, ENCODER_RATE_BITRATE = 1 };
+
 enum encoder_codec { ENCODER_H264 = 0, ENCODER_HEVC = 1, ENCODER_AV1 = 2 }; /* bitStreamFormat on the wire */
 
 struct encoder_config {
@@ -23,6 +26,7 @@ struct encoder_config {
     int max_reference_frames; /* 0: the encoder's choice; 1: exactly one */
     int burst_kbit;           /* one access unit should not be larger; 0: no such limit */
     int threads;              /* software encoders; 0: their choice */
+    enum encoder_rate rate;   /* x264 only */
 };
 
 enum encode_result { ENCODE_OK, ENCODE_FAILED /* cannot go on; logged: destroy it */ };
@@ -38,10 +42,10 @@ struct encoder_ops {
     /* NULL on failure: `ret_reason` says why in words for the operator; not logged. */
     struct encoder *(*create)(const struct encoder_config *config, char *ret_reason, size_t reason_size);
     void (*destroy)(struct encoder *self);
-    /* `damage` is what changed since the picture last given to *this* encoder (empty for a repeat). Fills data, size,
-     * type of *ret_part. */
-    enum encode_result (*encode)(struct encoder *self, const struct frame *frame, const struct region *damage, bool idr,
-                                 struct au_part *ret_part);
+    /* `damage` is what changed since the picture last given to *this* encoder (empty for a repeat); `now_ns`:
+     * monotonic. Fills data, size, type of *ret_part. */
+    enum encode_result (*encode)(struct encoder *self, const struct frame *frame, const struct region *damage,
+                                 int64_t now_ns, bool idr, struct au_part *ret_part);
 };
 struct encoder {
     const struct encoder_ops *ops;
@@ -71,5 +75,5 @@ struct encoder *encoder_create(const char *name, const struct encoder_config *co
 void encoder_destroy(struct encoder *self); /* NULL is fine */
 /* On ENCODE_OK *ret_part is a whole access unit with the times of the frame: set them anew for a repeat. */
 enum encode_result encoder_encode(struct encoder *self, const struct frame *frame, const struct region *damage,
-                                  bool idr, struct au_part *ret_part);
+                                  int64_t now_ns, bool idr, struct au_part *ret_part);
 const char *encoder_name(const struct encoder *self);

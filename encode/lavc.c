@@ -292,8 +292,9 @@ static int run(struct lavc *self, const struct frame *frame, bool idr)
 }
 
 static enum encode_result lavc_encode(struct encoder *base, const struct frame *frame, const struct region *damage,
-                                      bool idr, struct au_part *ret_part)
+                                      int64_t now_ns, bool idr, struct au_part *ret_part)
 {
+    (void)now_ns;
     struct lavc *self = container_of(base, struct lavc, base);
     struct annexb_h264 unit;
     (void)damage; /* libavcodec has no way to pass it on */

@@ -21,6 +21,7 @@ struct au_part {
     enum part_type type;
     int part, parts; /* this one and how many; 0 of 1 for a whole access unit */
     bool last;
+    bool refining;        /* a repeat would look better */
     int64_t captured_ns;  /* of the picture; 0 for a repeat: the wire then carries latency 0 */
     int64_t timestamp_ns; /* for the RTP clock: when captured, or the intended moment of a repeat; monotonic */
 };

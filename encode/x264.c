@@ -2,32 +2,25 @@
 /*
  * x264: H.264 in software, through libx264 itself.
  *
- * Preset. p50 of a picture in ms (ultrafast / superfast), two threads on two shared cores, 20 Mbit/s, 60 pictures/s,
- * one run of 120 pictures each (tests/bench/bench_encode.c), before QP_MIN was set:
+ * Rate: a quantiser per picture from encode/qp_control.h, in libx264's constant-QP mode; or, chosen at open, libx264's
+ * own bitrate with a VBV buffer. The latter makes a picture of half the size for each frame, which costs more than all
+ * the rest while little changes.
  *
- *   1080p  type 3.0 / 8.0   scroll 5.0 / 8.5    whole picture moving 9.4 / 11.7
+ * Damage: macroblocks that no damage touches are handed over as "constant". x264 skips them without a search while the
+ * QP is not lower than in the picture before.
  *
- *   1440p  type 6.3 / 10.7  scroll 8.2 / 11.7   whole picture moving 12.4 / 18.6
- *
- * With superfast at 1440p even the median of a moving picture misses its 16.7 ms, so pictures above 1080p get ultrafast
- * (whose p99 of 21 ms there misses it too); up to 1080p superfast mostly holds the rate and spends its time on finer
- * blocks and arithmetic coding. Sliced threads, where all work on one picture and none waits for the next, take a
- * moving picture from 17.2 to 12.4 ms (ultrafast, 1440p) and from 19.1 to 11.7 ms (superfast, 1080p). Where little
- * changes they neither help nor hurt clearly. There are as many as cores.
- *
- * Rate: constant bitrate with a VBV buffer of four frame intervals, at most 100 ms, the size of the sender's token
- * bucket. One interval would be the lowest latency, but x264 then has to squeeze a whole IDR into the size of one
- * ordinary picture, and the first thing a user sees is mud. No filler: a still screen costs next to nothing.
- *
- * Damage: macroblocks that no damage touches are handed over as "constant". x264 then skips them without a search once
- * their last quality is as good as the current quantiser, so still areas are still refined. Refinement stops at QP_MIN,
- * which looks lossless: without it a desktop with one changing glyph went on taking two to three times the bits.
+ * Tools: those of `ultrafast` (whole-pixel search, one reference) with CABAC, the 8x8 transform, small intra blocks and
+ * a weak loop filter, which costs little of its speed and gives better pictures than `superfast` at the same rate: see
+ * docs/architecture.md, "Software encoding".
  */
 #include "base/container_of.h"
 #include "base/log.h"
 #include "encode/annexb.h"
 #include "encode/backends.h"
+#include "encode/mb_map.h"
+#include "encode/qp_control.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,12 +29,15 @@
 #include <x264.h>
 
 enum {
-    MACROBLOCK_PX = 16,
     SLICE_MIN_PX = 64, /* of a sliced thread: libx264 makes fewer threads otherwise */
-    QP_MIN = 16,       /* about 41 dB on small text */
+    THREADS_MAX = 8,   /* each thread is a slice more, and slices cost bits */
+    DEBLOCK = -3,      /* off below QP 22, where it blurs text */
+    QP_MIDDLE = 30,    /* any between the ends of the range */
+    TRIES = 4,         /* of an IDR that is too large */
+
+    VBV_QP_MIN = 16, /* of the bitrate mode, as are the next */
     VBV_INTERVALS = 4,
     VBV_MAX_MS = 100,
-    THREADS_MAX = 8,           /* each thread is a slice more, and slices cost bits */
     PIXELS_1080P = 1920 * 1088 /* above: the faster preset */
 };
 
@@ -49,9 +45,10 @@ struct encoder_x264_state {
     struct encoder base;
     x264_t *x264;
     struct frame_layout layout;
+    enum encoder_rate rate;
+    struct mb_map map;
+    struct qp_control control;
     int64_t pts;       /* counts pictures */
-    uint8_t *constant; /* a byte per macroblock, row by row */
-    int columns, rows; /* of macroblocks */
     bool opened;       /* messages go to the log; before, they are the reason for a refusal */
     char message[160]; /* x264's last error while opening */
 };
@@ -77,7 +74,37 @@ static int count_threads(const struct encoder_config *config)
     return threads > config->slices ? threads : config->slices;
 }
 
-static void set_rate(x264_param_t *param, const struct encoder_config *config)
+static void set_frame_rate(x264_param_t *param, const struct encoder_config *config)
+{
+    param->i_fps_num = (uint32_t)config->fps_x100;
+    param->i_fps_den = 100;
+    param->i_timebase_num = 100;
+    param->i_timebase_den = (uint32_t)config->fps_x100;
+    param->b_vfr_input = 0;
+}
+
+/*
+ * In its constant-QP mode libx264 forces the QP of each picture into the range of those of its picture types, and these
+ * are set by factors.
+ */
+static void set_quantiser(x264_param_t *param)
+{
+    param->rc.i_rc_method = X264_RC_CQP;
+    param->rc.i_qp_constant = QP_MIDDLE;
+    param->rc.f_ip_factor = exp2f((QP_MIDDLE - QP_CONTROL_MIN) / 6.0F);
+    param->rc.f_pb_factor = exp2f((QP_CONTROL_MAX - QP_MIDDLE) / 6.0F);
+    param->b_cabac = 1;
+    param->analyse.intra = param->analyse.inter = X264_ANALYSE_I4x4 | X264_ANALYSE_I8x8;
+    param->b_deblocking_filter = 1;
+    param->i_deblocking_filter_alphac0 = param->i_deblocking_filter_beta = DEBLOCK;
+}
+
+/*
+ * A VBV buffer of four frame intervals, at most 100 ms, the size of the sender's token bucket. One interval would be
+ * the lowest latency, but x264 then has to squeeze a whole IDR into the size of one ordinary picture, and the first
+ * thing a user sees is mud. No filler: a still screen costs next to nothing.
+ */
+static void set_bitrate(x264_param_t *param, const struct encoder_config *config)
 {
     int64_t vbv = (int64_t)config->bitrate_kbps * 100 * VBV_INTERVALS / config->fps_x100;
     int64_t most = (int64_t)config->bitrate_kbps * VBV_MAX_MS / 1000;
@@ -89,14 +116,9 @@ static void set_rate(x264_param_t *param, const struct encoder_config *config)
     param->rc.i_vbv_buffer_size = (int)(vbv < most ? vbv : most);
     param->rc.f_vbv_buffer_init = 1.0F;
     param->rc.b_filler = 0;
-    param->rc.i_qp_min = QP_MIN;
+    param->rc.i_qp_min = VBV_QP_MIN;
     param->rc.b_mb_tree = 0;
     param->rc.i_lookahead = 0;
-    param->i_fps_num = (uint32_t)config->fps_x100;
-    param->i_fps_den = 100;
-    param->i_timebase_num = 100;
-    param->i_timebase_den = (uint32_t)config->fps_x100;
-    param->b_vfr_input = 0;
 }
 
 /* Codes of H.273, "colour" in docs/protocol.md. BT.2020 needs ten bits: eight-bit streams fall back to BT.709. */
@@ -137,8 +159,8 @@ static void set_structure(x264_param_t *param, const struct encoder_config *conf
 
 static bool fill_param(struct encoder_x264_state *self, const struct encoder_config *config, x264_param_t *ret_param)
 {
-    bool large = config->layout.width * config->layout.height > PIXELS_1080P;
-    if (x264_param_default_preset(ret_param, large ? "ultrafast" : "superfast", "zerolatency") < 0)
+    bool fast = config->rate == ENCODER_RATE_QUANTISER || config->layout.width * config->layout.height > PIXELS_1080P;
+    if (x264_param_default_preset(ret_param, fast ? "ultrafast" : "superfast", "zerolatency") < 0)
         return false;
     ret_param->i_width = config->layout.width;
     ret_param->i_height = config->layout.height;
@@ -147,7 +169,11 @@ static bool fill_param(struct encoder_x264_state *self, const struct encoder_con
     ret_param->pf_log = take_message;
     ret_param->p_log_private = self;
     set_structure(ret_param, config);
-    set_rate(ret_param, config);
+    set_frame_rate(ret_param, config);
+    if (config->rate == ENCODER_RATE_QUANTISER)
+        set_quantiser(ret_param);
+    else
+        set_bitrate(ret_param, config);
     set_colour(ret_param, &config->layout);
     return x264_param_apply_profile(ret_param, "high") == 0;
 }
@@ -157,7 +183,7 @@ static void x264_destroy(struct encoder *base)
     struct encoder_x264_state *self = container_of(base, struct encoder_x264_state, base);
     if (self->x264)
         x264_encoder_close(self->x264);
-    free(self->constant);
+    mb_map_finish(&self->map);
     free(self);
 }
 
@@ -171,14 +197,17 @@ static struct encoder *x264_create(const struct encoder_config *config, char *re
     }
     self->base.ops = &encoder_x264;
     self->layout = config->layout;
-    self->columns = (config->layout.width + MACROBLOCK_PX - 1) / MACROBLOCK_PX;
-    self->rows = (config->layout.height + MACROBLOCK_PX - 1) / MACROBLOCK_PX;
-    self->constant = malloc((size_t)self->columns * (size_t)self->rows);
+    self->rate = config->rate;
+    bool mapped = mb_map_init(&self->map, config->layout.width, config->layout.height);
+    qp_control_init(&self->control, &(struct qp_control_config){.bitrate_kbps = config->bitrate_kbps,
+                                                                .fps_x100 = config->fps_x100,
+                                                                .burst_kbit = config->burst_kbit,
+                                                                .macroblocks = self->map.count});
     snprintf(self->message, sizeof(self->message), "libx264 refuses the settings");
-    if (self->constant && fill_param(self, config, &param))
+    if (mapped && fill_param(self, config, &param))
         self->x264 = x264_encoder_open(&param);
     if (!self->x264) {
-        snprintf(ret_reason, reason_size, "%s", self->constant ? self->message : "out of memory");
+        snprintf(ret_reason, reason_size, "%s", mapped ? self->message : "out of memory");
         x264_destroy(&self->base);
         return NULL;
     }
@@ -186,23 +215,8 @@ static struct encoder *x264_create(const struct encoder_config *config, char *re
     return &self->base;
 }
 
-/* Every macroblock that the damage does not touch is constant. */
-static void mark_constant(struct encoder_x264_state *self, const struct region *damage)
-{
-    struct rect all = {0, 0, self->layout.width, self->layout.height};
-    memset(self->constant, X264_MBINFO_CONSTANT, (size_t)self->columns * (size_t)self->rows);
-    for (int i = 0; i < damage->count; i++) {
-        struct rect r = rect_intersect(damage->rects[i], all);
-        if (rect_is_empty(r))
-            continue;
-        int left = r.x / MACROBLOCK_PX, right = (r.x + r.width - 1) / MACROBLOCK_PX;
-        int top = r.y / MACROBLOCK_PX, bottom = (r.y + r.height - 1) / MACROBLOCK_PX;
-        for (int row = top; row <= bottom; row++)
-            memset(self->constant + (size_t)row * (size_t)self->columns + left, 0, (size_t)(right - left + 1));
-    }
-}
-
-static void fill_picture(struct encoder_x264_state *self, const struct frame *frame, bool idr, x264_picture_t *ret)
+static void fill_picture(struct encoder_x264_state *self, const struct frame *frame, bool idr, int qp,
+                         x264_picture_t *ret)
 {
     x264_picture_init(ret);
     ret->img.i_csp = X264_CSP_NV12;
@@ -213,32 +227,60 @@ static void fill_picture(struct encoder_x264_state *self, const struct frame *fr
     }
     ret->i_type = idr ? X264_TYPE_IDR : X264_TYPE_AUTO;
     ret->i_pts = self->pts++;
-    ret->prop.mb_info = self->constant;
+    ret->i_qpplus1 = qp + 1;
+    ret->prop.mb_info = self->map.constant;
 }
 
-static enum encode_result x264_encode(struct encoder *base, const struct frame *frame, const struct region *damage,
-                                      bool idr, struct au_part *ret_part)
+/* The access unit at *ret_bytes; its size, or <= 0: failed. */
+static int run(struct encoder_x264_state *self, const struct frame *frame, bool idr, int qp, uint8_t **ret_bytes)
 {
-    struct encoder_x264_state *self = container_of(base, struct encoder_x264_state, base);
-    struct annexb_h264 unit;
     x264_picture_t in, out;
     x264_nal_t *nals = NULL;
     int count = 0;
+    fill_picture(self, frame, idr, qp, &in);
+    int size = x264_encoder_encode(self->x264, &nals, &count, &in, &out);
+    if (size <= 0 || count <= 0)
+        return -1;
+    *ret_bytes = nals[0].p_payload; /* those of a picture follow one another: x264.h, x264_encoder_encode */
+    return size;
+}
+
+static int run_with_quantiser(struct encoder_x264_state *self, const struct frame *frame,
+                              const struct mb_map_change *change, bool idr, int64_t now_ns, uint8_t **ret_bytes)
+{
+    for (int try = 1;; try++) {
+        int qp = qp_control_choose(&self->control, &self->map, change, idr, now_ns);
+        int size = run(self, frame, idr, qp, ret_bytes);
+        bool again = size > 0 && qp_control_coded(&self->control, change, (int64_t)size * 8);
+        if (!again || try == TRIES) {
+            mb_map_coded(&self->map, qp);
+            return size;
+        }
+    }
+}
+
+static enum encode_result x264_encode(struct encoder *base, const struct frame *frame, const struct region *damage,
+                                      int64_t now_ns, bool idr, struct au_part *ret_part)
+{
+    struct encoder_x264_state *self = container_of(base, struct encoder_x264_state, base);
+    struct annexb_h264 unit;
+    uint8_t *bytes;
     if (frame->layout.width != self->layout.width || frame->layout.height != self->layout.height) {
         log_error("x264: got a %dx%d picture, made for %dx%d", frame->layout.width, frame->layout.height,
                   self->layout.width, self->layout.height);
         return ENCODE_FAILED;
     }
-    mark_constant(self, damage);
-    fill_picture(self, frame, idr, &in);
-    int size = x264_encoder_encode(self->x264, &nals, &count, &in, &out);
-    /* All NAL payloads of a picture follow one another in memory: x264.h, x264_encoder_encode. */
-    if (size <= 0 || count <= 0 || !annexb_h264_tidy(nals[0].p_payload, (size_t)size, &unit)) {
-        log_error("x264: encoding picture %lld failed (%d)", (long long)in.i_pts, size);
+    idr |= self->pts == 0;
+    struct mb_map_change change = mb_map_mark(&self->map, frame, damage, idr);
+    int size = self->rate == ENCODER_RATE_QUANTISER ? run_with_quantiser(self, frame, &change, idr, now_ns, &bytes)
+                                                    : run(self, frame, idr, X264_QP_AUTO - 1, &bytes);
+    if (size <= 0 || !annexb_h264_tidy(bytes, (size_t)size, &unit)) {
+        log_error("x264: encoding picture %lld failed (%d)", (long long)self->pts, size);
         return ENCODE_FAILED;
     }
-    ret_part->data = nals[0].p_payload + unit.start;
+    ret_part->data = bytes + unit.start;
     ret_part->size = (size_t)size - unit.start;
+    ret_part->refining = self->rate == ENCODER_RATE_QUANTISER && self->control.qp > QP_CONTROL_MIN;
     ret_part->type = unit.idr ? PART_IDR : PART_PREDICTED;
     return ENCODE_OK;
 }

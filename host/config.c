@@ -35,6 +35,7 @@ struct key {
 };
 
 static const char *const encoder_words[] = {"auto", "x264", "nvenc", "vaapi", NULL};
+static const char *const rate_words[] = {"quantiser", "bitrate", NULL};
 static const char *const encryption_words[] = {"off", "opportunistic", "mandatory", NULL};
 static const char *const allow_words[] = {"loopback", "lan", "any", NULL};
 static const char *const level_words[] = {"error", "warn", "info", "debug", NULL};
@@ -58,6 +59,7 @@ static const struct key keys[] = {
     {"session_user", KIND_USER, FIELD(session_user), 0, SIZE(session_user), NULL},
     {"match_mode", KIND_WORD, FIELD(match_mode), 0, 0, match_words},
     {"encoder", KIND_TEXT, FIELD(encoder), 0, SIZE(encoder), encoder_words},
+    {"rate_control", KIND_WORD, FIELD(rate_control), 0, 0, rate_words},
     {"audio", KIND_WORD, FIELD(audio), 0, 0, audio_words},
     {"input", KIND_WORD, FIELD(input), 0, 0, input_words},
     {"bitrate_max_kbps", KIND_NUMBER, FIELD(bitrate_max_kbps), 0, 800000, NULL},

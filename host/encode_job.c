@@ -6,7 +6,8 @@
  *
  * A still picture is repeated: twice at frame distance, so that a decoder which holds one picture shows the last one
  * and a lost one is noticed; then after 2, 4, 8 ... intervals, which refines its quality; then `idle_fps` times a
- * second.
+ * second. While the encoder says that it is still refining, the distance stays 2 intervals: a rate that is not used
+ * then is lost.
  */
 #include "host/encode_job.h"
 
@@ -39,8 +40,9 @@ struct encode_job {
     int64_t made_ns;   /* when it was */
     struct frame *last;
     int64_t next_repeat_ns, last_idr_ns, last_timestamp_ns;
-    int repeats_done;   /* of the last picture */
-    uint64_t too_large; /* access units the sender refused, as far as they were answered by an IDR */
+    int repeats_done;       /* of the last picture */
+    int distance_doublings; /* from one repeat to the next */
+    uint64_t too_large;     /* access units the sender refused, as far as they were answered by an IDR */
 };
 
 enum step { GO_ON, NO_ENCODER, LEFT };
@@ -158,7 +160,7 @@ static int64_t next_deadline(struct encode_job *self)
     return idr_ns < self->next_repeat_ns ? idr_ns : self->next_repeat_ns;
 }
 
-static void schedule_repeat(struct encode_job *self, int64_t from_ns)
+static void schedule_repeat(struct encode_job *self, int64_t from_ns, bool refining)
 {
     int idle_fps = self->config.idle_fps;
     int64_t interval_ns = atomic_load_explicit(&self->shared->interval_ns, memory_order_relaxed);
@@ -167,8 +169,11 @@ static void schedule_repeat(struct encode_job *self, int64_t from_ns)
     int64_t idle_ns = idle_fps ? CLOCK_SECOND_NS / idle_fps : INT64_MAX;
     if (idle_ns < interval_ns)
         idle_ns = interval_ns;
-    if (self->repeats_done >= 2) {
-        int doublings = self->repeats_done - 1;
+    if (self->repeats_done < 2) {
+        self->distance_doublings = 0;
+    } else {
+        self->distance_doublings = refining ? 1 : self->distance_doublings + 1;
+        int doublings = self->distance_doublings;
         delay_ns = doublings > 16 ? idle_ns : interval_ns << doublings;
         if (delay_ns >= idle_ns)
             delay_ns = idle_ns;
@@ -209,7 +214,7 @@ static enum step encode_and_submit(struct encode_job *self, const struct region 
         atomic_store(&self->shared->idr_wanted, false);
     struct au_part part = {.parts = 1, .last = true};
     enter_encoder(self, begin_ns);
-    enum encode_result result = encoder_encode(self->encoder, self->last, damage, idr, &part);
+    enum encode_result result = encoder_encode(self->encoder, self->last, damage, begin_ns, idr, &part);
     if (!leave_encoder(self))
         return LEFT;
     if (result != ENCODE_OK)
@@ -223,7 +228,7 @@ static enum step encode_and_submit(struct encode_job *self, const struct region 
     count(self, is_repeat, part.type == PART_IDR, begin_ns, clock_now_ns());
     video_sender_submit(self->shared->sender, &part);
     self->repeats_done = is_repeat ? self->repeats_done + 1 : 0;
-    schedule_repeat(self, begin_ns);
+    schedule_repeat(self, begin_ns, part.refining);
     return GO_ON;
 }
 

@@ -72,6 +72,7 @@ static struct stream *make_stream(struct session *session)
                 .slices = announce->slices,
                 .burst_kbit = burst_kbit(announce->packet_size, config->fec_percent),
                 .max_reference_frames = announce->max_reference_frames,
+                .rate = (enum encoder_rate)config->rate_control,
             },
         .sender =
             {

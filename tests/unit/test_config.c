@@ -286,7 +286,7 @@ static void the_example_file_is_right(void **state)
             fail_msg("%s", error);
         keys++;
     }
-    assert_int_equal(keys, 21);
+    assert_int_equal(keys, 22);
     free(text);
 }
 

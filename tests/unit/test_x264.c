@@ -22,6 +22,7 @@ struct rig {
     AVPacket *packet;
     AVFrame *decoded;
     struct au_part part;
+    int64_t now_ns;
 };
 
 static struct encoder_config config_for(const struct nv12_scene *scene)
@@ -64,7 +65,8 @@ static void rig_finish(struct rig *self)
 
 static void encode(struct rig *self, bool idr)
 {
-    assert_int_equal(encoder_encode(self->encoder, &self->scene.frame, &self->scene.frame.damage, idr, &self->part),
+    assert_int_equal(encoder_encode(self->encoder, &self->scene.frame, &self->scene.frame.damage,
+                                    self->now_ns += 16666667, idr, &self->part),
                      ENCODE_OK);
     assert_int_equal(self->part.part, 0);
     assert_int_equal(self->part.parts, 1);
@@ -399,7 +401,7 @@ static void a_picture_of_another_size_is_a_failure(void **state)
     struct au_part part;
     rig_init(&rig, 320, 240, NV12_STATIC);
     rig.scene.frame.layout.width = 318;
-    assert_int_equal(encoder_encode(rig.encoder, &rig.scene.frame, &rig.scene.frame.damage, false, &part),
+    assert_int_equal(encoder_encode(rig.encoder, &rig.scene.frame, &rig.scene.frame.damage, 1, false, &part),
                      ENCODE_FAILED);
     rig_finish(&rig);
 }

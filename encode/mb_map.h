@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mb_map: what is known of each macroblock (16x16 px) of a picture before it is encoded: whether it changed, how hard
+ * it is to code, how well the decoder shows it. One thread at a time; nothing allocates after init.
+ *
+ * Activity: how much neighbouring luma samples differ, on sampled rows; a measure of the bits of coding it without
+ * prediction from other pictures.
+ */
+#pragma once
+
+#include "capture/frame.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { MB_MAP_PX = 16, MB_MAP_QPS = 52, MB_MAP_UNSEEN = MB_MAP_QPS - 1 };
+
+enum mb_map_state {
+    MB_MAP_CHANGED = 0, /* x264 wants 0 for these and 1 for the others */
+    MB_MAP_CONSTANT = 1,
+};
+
+struct mb_map {
+    int columns, rows, count;  /* of macroblocks */
+    int width, height;         /* px */
+    uint8_t *constant;         /* [count] enum mb_map_state of this picture */
+    uint8_t *before;           /* [count] the same of the last picture in which anything changed */
+    uint16_t *activity;        /* [count] */
+    uint8_t *qp;               /* [count] the quantiser it was coded with last; MB_MAP_UNSEEN: never */
+    int64_t by_qp[MB_MAP_QPS]; /* activity of all with this qp; after mb_map_mark() of those that did not change */
+};
+
+bool mb_map_init(struct mb_map *self, int width, int height); /* false: out of memory, not logged */
+void mb_map_finish(struct mb_map *self);
+
+struct mb_map_change {
+    int count, moving;        /* macroblocks that changed, and those of them that also changed the time before */
+    int64_t activity, sudden; /* of those that changed, and of those that did not the time before */
+};
+/* Marks what `damage` touches, all of it for an IDR, and looks at it. */
+struct mb_map_change mb_map_mark(struct mb_map *self, const struct frame *frame, const struct region *damage, bool idr);
+/* The picture marked last was coded with `qp`; so were all that did not change and were worse. */
+void mb_map_coded(struct mb_map *self, int qp);

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "encode/qp_control.h"
+
+enum {
+    BUCKET_SHARES = 4,         /* as net/pacer.h */
+    IDR_PER_SECOND = 10,       /* an IDR: 1/10 s of the rate */
+    REPAY_NS = 125000000,      /* half of what is missing is repaid in this time */
+    FORGET_NS = 250000000,     /* after such a pause what moves may be something else */
+    FALL_NS = 100000000,       /* between falls while something changes */
+    FALL_SMALL_NS = 400000000, /* if it is by less than: */
+    FALL_MIN = 2,
+};
+#define IDR_MARGIN 0.85
+
+/* Bits per unit of activity without prediction from other pictures, at QP 2, 8, 14 ...: between those of small text
+ * (0.92 at 14, 0.46 at 32) and of noise (3.1, 0.55), as libx264 took them. */
+static const double bits_table[] = {3.4, 2.4, 1.7, 1.16, 0.74, 0.50, 0.30, 0.16, 0.09, 0.06};
+enum { TABLE_FIRST_QP = 2, TABLE_STEP = 6 };
+
+static double bits_at(int qp)
+{
+    int at = (qp - TABLE_FIRST_QP) / TABLE_STEP;
+    double part = (double)((qp - TABLE_FIRST_QP) % TABLE_STEP) / TABLE_STEP;
+    return bits_table[at] * (1 - part) + bits_table[at + 1] * part;
+}
+
+/* 2^(-(qp - 26) / 6) */
+static double scale_at(int qp)
+{
+    static const double sixths[] = {1, 0.890899, 0.793701, 0.707107, 0.629961, 0.561231};
+    return sixths[qp % 6] * 16 / (double)(1 << qp / 6) * 1.259921;
+}
+
+static double clamp(double value, double min, double max)
+{
+    return value < min ? min : value > max ? max : value;
+}
+
+void qp_control_init(struct qp_control *self, const struct qp_control_config *config)
+{
+    *self = (struct qp_control){
+        .config = *config,
+        .rate = config->bitrate_kbps * 1e-6,
+        .interval_ns = 1e11 / config->fps_x100,
+        .qp = QP_CONTROL_MAX,
+        .refine_factor = 1.2,
+        .sudden_factor = 1,
+        .idr_factor = 1,
+    };
+    self->tokens = BUCKET_SHARES * self->interval_ns * self->rate;
+}
+
+static void pass_time(struct qp_control *self, int64_t now_ns)
+{
+    double frame_ns = 1e11 / self->config.fps_x100, passed_ns = (double)(now_ns - self->last_ns);
+    double capacity = BUCKET_SHARES * frame_ns * self->rate;
+    if (self->last_ns) {
+        self->interval_ns += (clamp(passed_ns, frame_ns, 4 * frame_ns) - self->interval_ns) / 8;
+        self->tokens += passed_ns * self->rate;
+    }
+    self->tokens = self->tokens > capacity ? capacity : self->tokens;
+    self->last_ns = now_ns;
+}
+
+static int kind_of(const struct qp_control *self, int changed)
+{
+    return changed * 2 >= self->config.macroblocks ? 2 : changed * 32 >= self->config.macroblocks ? 1 : 0;
+}
+
+static double share_of(const struct qp_control *self)
+{
+    return self->interval_ns * self->rate;
+}
+
+/* How many bits the change may take. */
+static double allowance(const struct qp_control *self, const struct mb_map_change *change)
+{
+    double share = share_of(self), bits;
+    if (self->idr)
+        return self->config.bitrate_kbps * 1000.0 / IDR_PER_SECOND * IDR_MARGIN;
+    if (change->sudden * 4 < change->activity) {
+        bits = share + (self->tokens - BUCKET_SHARES / 2 * share) * self->interval_ns / REPAY_NS;
+        return clamp(bits, share / 4, self->tokens > share ? self->tokens : share);
+    }
+    bits = change->count ? self->tokens - share : self->tokens + share;
+    return bits > share / 2 ? bits : share / 2;
+}
+
+/* What the change would take, and what coding the rest better. */
+static void foretell(struct qp_control *self, const struct mb_map *map, const struct mb_map_change *change, int qp)
+{
+    double bits = bits_at(qp), known = self->moving_bits[self->kind];
+    self->moving = known > 0 ? known * scale_at(qp) * change->moving : 0;
+    int64_t sudden = known > 0 && !self->idr ? change->sudden : change->activity;
+    self->sudden = bits * (self->idr ? self->idr_factor : self->sudden_factor) * (double)sudden;
+    self->refined = 0;
+    for (int worse = qp + 1; qp < self->qp && worse < MB_MAP_QPS; worse++)
+        self->refined += self->refine_factor * (bits - bits_at(worse)) * (double)map->by_qp[worse];
+    self->fixed = self->config.macroblocks * 0.15;
+}
+
+/* The lowest QP whose picture fits. */
+static int find(struct qp_control *self, const struct mb_map *map, const struct mb_map_change *change, int from)
+{
+    double allowed = allowance(self, change), most = self->config.burst_kbit * 1000.0 * IDR_MARGIN;
+    double left = self->tokens - share_of(self), all = left > allowed ? left : allowed;
+    if (most > 0) {
+        allowed = allowed < most ? allowed : most;
+        all = all < most ? all : most;
+    }
+    for (int qp = from; qp < QP_CONTROL_MAX; qp++) {
+        foretell(self, map, change, qp);
+        double changed = self->moving + self->sudden + self->fixed;
+        if (changed <= allowed && changed + self->refined <= all)
+            return qp;
+    }
+    return QP_CONTROL_MAX;
+}
+
+/* The QP of a repeat: never higher, and with a full bucket always lower, whatever is foretold. */
+static int refine(const struct qp_control *self, int needed)
+{
+    double capacity = BUCKET_SHARES * 1e11 / self->config.fps_x100 * self->rate;
+    int most = self->tokens >= capacity && self->qp > QP_CONTROL_MIN ? self->qp - 1 : self->qp;
+    return needed < most ? needed : most;
+}
+
+/* The QP of a picture in which something changes, when `needed` would fit. */
+static int hold(struct qp_control *self, int needed, int64_t now_ns)
+{
+    if (needed == self->qp + 1 && self->tokens > 1.5 * share_of(self))
+        return self->qp;
+    if (needed >= self->qp)
+        return needed;
+    if (self->kind == QP_CONTROL_KINDS - 1)
+        return self->qp - 1;
+    if (now_ns - self->fell_ns < (self->qp - needed < FALL_MIN ? FALL_SMALL_NS : FALL_NS))
+        return self->qp;
+    self->fell_ns = now_ns;
+    return needed;
+}
+
+int qp_control_choose(struct qp_control *self, const struct mb_map *map, const struct mb_map_change *change, bool idr,
+                      int64_t now_ns)
+{
+    pass_time(self, now_ns);
+    self->idr = idr;
+    self->kind = kind_of(self, change->count);
+    if (change->count) {
+        if (now_ns - self->moved_ns[self->kind] > FORGET_NS)
+            self->moving_bits[self->kind] = 0;
+        self->moved_ns[self->kind] = now_ns;
+    }
+    int from = idr && self->again ? self->qp + FALL_MIN : QP_CONTROL_MIN;
+    int qp = find(self, map, change, from);
+    if (!idr)
+        qp = change->count ? hold(self, qp, now_ns) : refine(self, qp);
+    foretell(self, map, change, qp);
+    self->qp = qp;
+    return qp;
+}
+
+static void learn(double *factor, double foretold, double taken, double weight)
+{
+    if (foretold >= 1)
+        *factor = clamp(*factor * (1 - weight + weight * clamp(taken / foretold, 0.1, 10)), 0.05, 4);
+}
+
+static void learn_moving(struct qp_control *self, double taken, int count)
+{
+    double *bits = &self->moving_bits[self->kind], now = taken / count / scale_at(self->qp);
+    *bits = now < *bits ? (*bits + now) / 2 : now; /* what is harder than foretold is believed at once */
+}
+
+bool qp_control_coded(struct qp_control *self, const struct mb_map_change *change, int64_t bits)
+{
+    double limit = self->config.bitrate_kbps * 1000.0 / IDR_PER_SECOND, burst = self->config.burst_kbit * 1000.0;
+    double total = self->moving + self->sudden + self->refined, taken = (double)bits;
+    double rest = clamp(taken - self->fixed, 1, taken);
+    limit = burst > 0 && burst < limit ? burst : limit;
+    if (self->idr)
+        learn(&self->idr_factor, total, rest, 1);
+    else if (self->refined > 0.7 * total)
+        learn(&self->refine_factor, total, rest, 0.5);
+    else if (self->refined < 0.3 * total && change->moving * 2 > change->count)
+        learn_moving(self, rest, change->count);
+    else if (self->sudden > 0.7 * total)
+        learn(&self->sudden_factor, total, rest, 0.1);
+    self->again = self->idr && taken > limit && self->qp < QP_CONTROL_MAX;
+    if (!self->again)
+        self->tokens -= self->idr ? clamp(taken - limit, 0, taken) : taken;
+    return self->again;
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The controller against a model of an encoder: bits fall by half for each `halving` of QP, and refinement takes what a
+ * lower QP would have taken more. What the model takes is not what the controller foretells.
+ */
+#include "encode/mb_map.h"
+#include "encode/qp_control.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { WIDTH = 640, HEIGHT = 368, FPS = 60, KBPS = 6000, STRIDE = 640 };
+#define FRAME_NS INT64_C(16666667)
+
+struct model {
+    struct mb_map map;
+    struct qp_control control;
+    struct frame frame;
+    uint8_t *luma;
+    double halving;    /* QPs */
+    double intra_bits; /* of a macroblock at QP 26, without prediction */
+    double moving;     /* share of this that goes on moving */
+    double tokens;     /* a bucket of our own: 4 frame shares */
+    double lowest;     /* it ever had after a picture that was no IDR */
+    int64_t now_ns;
+    int qp; /* of the last picture */
+};
+
+static void model_init(struct model *self, double intra_bits, double moving)
+{
+    *self = (struct model){.halving = 6, .intra_bits = intra_bits, .moving = moving, .now_ns = 1};
+    self->luma = malloc((size_t)STRIDE * HEIGHT);
+    assert_non_null(self->luma);
+    uint32_t seed = 1;
+    for (int i = 0; i < STRIDE * HEIGHT; i++)
+        self->luma[i] = (uint8_t)((seed = seed * 1664525U + 1013904223U) >> 24);
+    self->frame.planes[0] = self->luma;
+    self->frame.strides[0] = STRIDE;
+    assert_true(mb_map_init(&self->map, WIDTH, HEIGHT));
+    qp_control_init(&self->control, &(struct qp_control_config){
+                                        .bitrate_kbps = KBPS, .fps_x100 = FPS * 100, .macroblocks = self->map.count});
+    self->tokens = self->lowest = 4.0 * KBPS * 1000 / FPS;
+}
+
+static void model_finish(struct model *self)
+{
+    mb_map_finish(&self->map);
+    free(self->luma);
+}
+
+static double bits_of(const struct model *self, int qp)
+{
+    return self->intra_bits * exp2((26 - qp) / self->halving);
+}
+
+static double take(const struct model *self, const struct mb_map_change *change, int before, int qp)
+{
+    double bits = 2000 + change->moving * bits_of(self, qp) * self->moving;
+    bits += (change->count - change->moving) * bits_of(self, qp);
+    for (int i = 0; i < self->map.count && qp < before; i++)
+        if (self->map.constant[i] == MB_MAP_CONSTANT && self->map.qp[i] > qp)
+            bits += bits_of(self, qp) - bits_of(self, self->map.qp[i]);
+    return bits;
+}
+
+/* A picture, `intervals` after the one before. Its bits. */
+static double picture(struct model *self, const struct region *damage, bool idr, int intervals)
+{
+    double capacity = 4.0 * KBPS * 1000 / FPS, bits;
+    self->now_ns += intervals * FRAME_NS;
+    self->tokens = fmin(capacity, self->tokens + intervals * KBPS * 1000.0 / FPS);
+    struct mb_map_change change = mb_map_mark(&self->map, &self->frame, damage, idr);
+    int before = self->qp;
+    do {
+        self->qp = qp_control_choose(&self->control, &self->map, &change, idr, self->now_ns);
+        assert_true(self->qp >= QP_CONTROL_MIN && self->qp <= QP_CONTROL_MAX);
+        bits = idr ? self->map.count * bits_of(self, self->qp) : take(self, &change, before, self->qp);
+    } while (qp_control_coded(&self->control, &change, (int64_t)bits));
+    mb_map_coded(&self->map, self->qp);
+    if (!idr) {
+        self->tokens -= bits;
+        self->lowest = fmin(self->lowest, self->tokens);
+    }
+    return bits;
+}
+
+static struct region rect(int x, int y, int width, int height)
+{
+    struct region region = {.count = 0};
+    region_add(&region, (struct rect){x, y, width, height});
+    return region;
+}
+static const struct region nothing = {.count = 0};
+
+static void an_idr_fits_100_ms_of_the_rate_however_hard_it_is(void **state)
+{
+    (void)state;
+    for (double intra = 1; intra < 20000; intra *= 3) {
+        struct model model;
+        model_init(&model, intra, 1);
+        double bits = picture(&model, &nothing, true, 1);
+        assert_true(bits <= KBPS * 100 || model.qp == QP_CONTROL_MAX);
+        model_finish(&model);
+    }
+}
+
+static void what_rests_is_refined_in_half_a_second(void **state)
+{
+    (void)state;
+    struct model model;
+    model_init(&model, 100, 1);
+    picture(&model, &nothing, true, 1);
+    int first = model.qp, last = first;
+    assert_true(first > QP_CONTROL_MIN + 8);
+    picture(&model, &nothing, false, 1);
+    for (int time = 1; time < FPS / 2; time += 2) {
+        picture(&model, &nothing, false, 2);
+        assert_true(model.qp <= last);
+        last = model.qp;
+    }
+    assert_int_equal(last, QP_CONTROL_MIN);
+    assert_true(model.lowest > -2.0 * KBPS * 1000 / FPS);
+    assert_true(picture(&model, &nothing, false, 60) < 2001); /* nothing is left to do */
+    model_finish(&model);
+}
+
+/* Of any kind of motion, after its first half second: never much above the rate, and close to it if all moves and needs
+ * it. */
+static void motion_keeps_to_the_rate(void **state)
+{
+    (void)state;
+    static const double intra[] = {60, 300, 1500}, moving[] = {0.05, 0.5, 1.5}, halvings[] = {4.5, 6, 12};
+    static const struct rect areas[] = {{0, 0, WIDTH, HEIGHT}, {100, 50, 300, 200}, {64, 64, 32, 32}};
+    for (int i = 0; i < 81; i++) {
+        struct model model;
+        struct region damage = {.count = 0};
+        double bits = 0, worst = 0;
+        model_init(&model, intra[i % 3], moving[i / 3 % 3]);
+        model.halving = halvings[i / 9 % 3];
+        region_add(&damage, areas[i / 27]);
+        picture(&model, &nothing, true, 1);
+        for (int n = 0; n < 30; n++)
+            picture(&model, &damage, false, 1);
+        for (int n = 0; n < 240; n++) {
+            double now = picture(&model, &damage, false, 1);
+            bits += now;
+            worst = fmax(worst, now);
+        }
+        double share = KBPS * 1000.0 / FPS, mean = bits / 240 / share;
+        bool limited = i < 27 && model.qp > QP_CONTROL_MIN + 2 && model.qp < QP_CONTROL_MAX;
+        if ((mean > 1.02 && model.qp < QP_CONTROL_MAX) || (limited && mean < 0.7) ||
+            (worst > 6 * share && model.qp < QP_CONTROL_MAX))
+            fail_msg("case %d: %.2f of the rate, largest %.1f shares, QP %d", i, mean, worst / share, model.qp);
+        model_finish(&model);
+    }
+}
+
+static void one_glyph_costs_no_second_look_at_the_rest(void **state)
+{
+    (void)state;
+    struct model model;
+    int falls = 0;
+    model_init(&model, 200, 1);
+    picture(&model, &nothing, true, 1);
+    for (int n = 0; n < 3 * FPS; n++) {
+        struct region damage = rect(16 * (n % 30), 16 * (n / 30), 9, 14);
+        int before = model.qp;
+        picture(&model, &damage, false, 1);
+        falls += model.qp < before;
+        assert_true(model.qp <= before);
+    }
+    assert_int_equal(model.qp, QP_CONTROL_MIN);
+    assert_true(falls <= 30);
+    model_finish(&model);
+}
+
+static void an_overshoot_is_repaid_within_250_ms(void **state)
+{
+    (void)state;
+    struct model model;
+    struct region all = rect(0, 0, WIDTH, HEIGHT);
+    model_init(&model, 300, 0.2);
+    picture(&model, &nothing, true, 1);
+    for (int n = 0; n < 60; n++)
+        picture(&model, &all, false, 1);
+    double rate = KBPS * 1000.0, bits = 0;
+    model.moving = 2; /* ten times as hard from one picture to the next */
+    for (int n = 0; n < FPS / 4; n++)
+        bits += picture(&model, &all, false, 1);
+    assert_true(bits < rate / 4 + 4 * rate / FPS + 2 * rate / FPS);
+    assert_true(model.tokens > 0);
+    model_finish(&model);
+}
+
+static void activity_of_flat_and_of_partial_macroblocks(void **state)
+{
+    (void)state;
+    struct mb_map map;
+    uint8_t luma[40 * 64];
+    struct frame frame = {.planes = {luma}, .strides = {64}};
+    memset(luma, 90, sizeof(luma));
+    assert_true(mb_map_init(&map, 34, 40));
+    assert_int_equal(map.count, 9);
+    struct mb_map_change change = mb_map_mark(&map, &frame, &nothing, true);
+    assert_int_equal(change.count, 9);
+    assert_int_equal(change.activity, 0);
+    mb_map_coded(&map, 30);
+    for (int i = 0; i < 34; i++)
+        luma[33 * 64 + i] = (uint8_t)(i % 2 * 200); /* a row that is looked at */
+    struct region damage = rect(33, 33, 1, 1);
+    change = mb_map_mark(&map, &frame, &damage, false);
+    assert_int_equal(change.count, 1);
+    assert_int_equal(change.moving, 1); /* after an IDR everything "changed" */
+    assert_true(change.activity > 0);
+    assert_int_equal(map.constant[8], MB_MAP_CHANGED);
+    assert_int_equal(map.constant[7], MB_MAP_CONSTANT);
+    mb_map_coded(&map, 31);
+    assert_int_equal(map.qp[8], 31);
+    assert_int_equal(map.qp[7], 30);
+    assert_int_equal(map.by_qp[31], change.activity);
+    change = mb_map_mark(&map, &frame, &nothing, false);
+    assert_int_equal(change.count, 0);
+    mb_map_coded(&map, 20); /* the QP fell: all are as good now */
+    for (int i = 0; i < map.count; i++)
+        assert_int_equal(map.qp[i], 20);
+    assert_int_equal(map.by_qp[30] + map.by_qp[31], 0);
+    mb_map_finish(&map);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_idr_fits_100_ms_of_the_rate_however_hard_it_is),
+        cmocka_unit_test(what_rests_is_refined_in_half_a_second),
+        cmocka_unit_test(motion_keeps_to_the_rate),
+        cmocka_unit_test(one_glyph_costs_no_second_look_at_the_rest),
+        cmocka_unit_test(an_overshoot_is_repaid_within_250_ms),
+        cmocka_unit_test(activity_of_flat_and_of_partial_macroblocks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
