@@ -40,7 +40,7 @@ static bool encode(struct contest *self, enum contestant who, const struct frame
 {
     *ret_part = (struct au_part){.parts = 1, .last = true};
     if (who == CONTEST_OURS)
-        return encoder_encode(self->ours, frame, &frame->damage, false, ret_part) == ENCODE_OK;
+        return encoder_encode(self->ours, frame, &frame->damage, frame->captured_ns + 1, false, ret_part) == ENCODE_OK;
     return reference_encode(self->reference, frame, ret_part);
 }
 
