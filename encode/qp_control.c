@@ -6,7 +6,7 @@ enum {
     IDR_PER_SECOND = 10,       /* an IDR: 1/10 s of the rate */
     REPAY_NS = 125000000,      /* half of what is missing is repaid in this time */
     FORGET_NS = 250000000,     /* after such a pause what moves may be something else */
-    FALL_NS = 100000000,       /* between falls while something changes */
+    FALL_NS = 45000000,        /* between falls while something changes */
     FALL_SMALL_NS = 400000000, /* if it is by less than: */
     FALL_MIN = 2,
 };
@@ -147,7 +147,7 @@ int qp_control_choose(struct qp_control *self, const struct mb_map *map, const s
     self->idr = idr;
     self->kind = kind_of(self, change->count);
     if (change->count) {
-        if (now_ns - self->moved_ns[self->kind] > FORGET_NS)
+        if (!change->moving || now_ns - self->moved_ns[self->kind] > FORGET_NS)
             self->moving_bits[self->kind] = 0;
         self->moved_ns[self->kind] = now_ns;
     }

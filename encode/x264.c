@@ -18,6 +18,7 @@
 #include "encode/annexb.h"
 #include "encode/backends.h"
 #include "encode/mb_map.h"
+#include "encode/motion_probe.h"
 #include "encode/qp_control.h"
 
 #include <math.h>
@@ -48,6 +49,7 @@ struct encoder_x264_state {
     enum encoder_rate rate;
     struct mb_map map;
     struct qp_control control;
+    struct motion_probe probe;
     int64_t pts;       /* counts pictures */
     bool opened;       /* messages go to the log; before, they are the reason for a refusal */
     char message[160]; /* x264's last error while opening */
@@ -199,6 +201,7 @@ static struct encoder *x264_create(const struct encoder_config *config, char *re
     self->layout = config->layout;
     self->rate = config->rate;
     bool mapped = mb_map_init(&self->map, config->layout.width, config->layout.height);
+    motion_probe_init(&self->probe, &self->map);
     qp_control_init(&self->control, &(struct qp_control_config){.bitrate_kbps = config->bitrate_kbps,
                                                                 .fps_x100 = config->fps_x100,
                                                                 .burst_kbit = config->burst_kbit,
@@ -248,10 +251,15 @@ static int run(struct encoder_x264_state *self, const struct frame *frame, bool 
 static int run_with_quantiser(struct encoder_x264_state *self, const struct frame *frame,
                               const struct mb_map_change *change, bool idr, int64_t now_ns, uint8_t **ret_bytes)
 {
+    struct mb_map_change seen = *change;
+    if (motion_probe_is_cut(&self->probe, &self->map, frame)) { /* nothing of it is known */
+        seen.moving = 0;
+        seen.sudden = seen.activity;
+    }
     for (int try = 1;; try++) {
-        int qp = qp_control_choose(&self->control, &self->map, change, idr, now_ns);
+        int qp = qp_control_choose(&self->control, &self->map, &seen, idr, now_ns);
         int size = run(self, frame, idr, qp, ret_bytes);
-        bool again = size > 0 && qp_control_coded(&self->control, change, (int64_t)size * 8);
+        bool again = size > 0 && qp_control_coded(&self->control, &seen, (int64_t)size * 8);
         if (!again || try == TRIES) {
             mb_map_coded(&self->map, qp);
             return size;

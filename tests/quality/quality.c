@@ -23,7 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FPS = 60, THREADS = 2, RESULTS_MAX = 16, POINTS_MAX = 8, PRELUDE_PICTURES = 30 };
+enum { FPS = 60, THREADS = 2, RESULTS_MAX = 16, POINTS_MAX = 20, PRELUDE_PICTURES = 30 };
 /* Above the rate: the sender's token bucket, and what an IDR may take at the start; in frame shares. */
 enum { BUCKET_SHARES = 4, IDR_SHARES = 6 };
 #define INTERVAL_NS   (CLOCK_SECOND_NS / FPS)
@@ -97,12 +97,12 @@ static bool play_moving(struct contest *contest, struct source *source, struct r
     return fine;
 }
 
-/* As host/encode_job.c does it, with the repeats it makes within the first second or so. */
+/* As host/encode_job.c does it while the encoder refines. */
 static int64_t repeat_delay_ns(int repeats_done)
 {
     if (repeats_done < 2)
         return repeats_done ? INTERVAL_NS : INTERVAL_NS * 3 / 2;
-    return INTERVAL_NS << (repeats_done - 1);
+    return INTERVAL_NS * 2;
 }
 
 static bool show_point(struct contest *contest, const struct source *source, int64_t since_ns, struct result *result)
