@@ -37,10 +37,11 @@ void motion_probe_init(struct motion_probe *self, const struct mb_map *map)
     }
 }
 
+/* Of every other row. */
 static unsigned difference(const uint8_t *a, ptrdiff_t stride_a, const uint8_t *b, ptrdiff_t stride_b)
 {
     unsigned sum = 0;
-    for (int y = 0; y < MB_MAP_PX; y++)
+    for (int y = 0; y < MB_MAP_PX; y += 2)
         for (int x = 0; x < MB_MAP_PX; x++)
             sum += (unsigned)abs(a[y * stride_a + x] - b[y * stride_b + x]);
     return sum;
@@ -60,7 +61,7 @@ static bool fits(const struct motion_site *site, const uint8_t *block, ptrdiff_t
 
 static bool is_found(const struct motion_site *site, const uint8_t *block, ptrdiff_t stride)
 {
-    unsigned limit = texture(block, stride) / 2 + MB_MAP_PX * MB_MAP_PX; /* flat ones are found */
+    unsigned limit = texture(block, stride) / 2 + MB_MAP_PX * MB_MAP_PX / 2; /* flat ones are found */
     for (int i = 0; i <= MOTION_PROBE_REACH; i++) {
         if (fits(site, block, stride, 0, i, limit) || fits(site, block, stride, 0, -i, limit) ||
             fits(site, block, stride, i, 0, limit) || fits(site, block, stride, -i, 0, limit))

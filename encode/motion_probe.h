@@ -12,7 +12,7 @@
 #include <stdbool.h>
 
 enum {
-    MOTION_PROBE_SITES = 96,
+    MOTION_PROBE_SITES = 60,
     MOTION_PROBE_REACH = 24, /* px a block may have moved along an axis */
     MOTION_PROBE_SIDE = MB_MAP_PX + 2 * MOTION_PROBE_REACH,
 };
