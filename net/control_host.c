@@ -35,6 +35,7 @@ enum {
     MTU = 900, /* what clients ask for */
     OUT_MAX = 64,
     SERVICE_MS = 5,
+    IDLE_SERVICE_MS = 50,
     ROUND_EVENTS_MAX = 256,
     ROUND_ERRORS_MAX = 16,
     BAD_MAX = 64,
@@ -410,20 +411,30 @@ static void on_event(struct control_host *self, ENetEvent *event)
 
 /* --- the thread --- */
 
-/* Retransmissions and ends need ticks only while there are peers; without any the thread sleeps until it is woken. */
-static bool has_peers(const ENetHost *enet)
+/*
+ * How long the thread may sleep when nothing comes; packets and others wake it. libenet needs ticks to send again what
+ * is not acknowledged, seldom ones for its pings and for who fell silent, and none without peers.
+ */
+static int64_t sleep_ms(const ENetHost *enet)
 {
+    int64_t longest = INT64_MAX;
     for (size_t i = 0; i < enet->peerCount; i++) {
-        if (enet->peers[i].state != ENET_PEER_STATE_DISCONNECTED)
-            return true;
+        ENetPeer *peer = &enet->peers[i];
+        if (peer->state == ENET_PEER_STATE_DISCONNECTED)
+            continue;
+        bool owes = peer->state != ENET_PEER_STATE_CONNECTED || !enet_list_empty(&peer->sentReliableCommands) ||
+                    !enet_list_empty(&peer->outgoingCommands) || !enet_list_empty(&peer->acknowledgements);
+        if (owes)
+            return SERVICE_MS;
+        longest = IDLE_SERVICE_MS;
     }
-    return false;
+    return longest;
 }
 
 static void wait_for_work(struct control_host *self)
 {
-    int64_t until_ns = has_peers(self->enet) ? clock_now_ns() + SERVICE_MS * CLOCK_MS_NS : INT64_MAX;
-    wake_wait(&self->news, self->enet->socket, until_ns);
+    int64_t ms = sleep_ms(self->enet);
+    wake_wait(&self->news, self->enet->socket, ms == INT64_MAX ? INT64_MAX : clock_now_ns() + ms * CLOCK_MS_NS);
 }
 
 static void service(struct control_host *self)
