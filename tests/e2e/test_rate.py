@@ -72,7 +72,7 @@ class Rate(DisplayTest):
         self.assert_clean(report)
         self.assertEqual(report["frames_lost"], 0, "what is lost cannot be counted")
         with open(painted, encoding="ascii") as file:
-            times = [int(line.split()[2]) for line in file if len(line.split()) == 3]
+            times = [int(line.split()[2]) for line in file if line.endswith("\n")]  # it is killed in the middle of one
         return report, read_index(index), read_packets(packets), times
 
     def check(self, scene, kbps):
@@ -89,8 +89,9 @@ class Rate(DisplayTest):
 
     def check_goes_on(self, index, painted):
         times = [entry["last_ns"] for entry in index if entry["delivered"]]
-        seen = sum(times[0] <= at <= times[-1] for at in painted)
-        self.assertGreater(len(times), LEAST_SHARE * seen)
+        seen = sum(at >= times[0] for at in painted)  # its log ends some seconds early: it was killed
+        self.assertGreater(seen, 10)
+        self.assertGreater(sum(at <= painted[-1] for at in times), LEAST_SHARE * seen)
         self.assertGreater(times[-1] - times[0], (SECONDS - 1) * SECOND_NS, "no pictures at the end")
 
     def check_both(self, scene):
