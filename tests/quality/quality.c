@@ -11,7 +11,8 @@
  *   --vbv     the reference's buffer, percent of a frame share
  *
  * Moving scenes are compared after their first second. rest-switch: a desktop with text replaces a video and rests;
- * rest-stop: scrolling text stops. Pictures that rest come again as host/encode_job.c repeats them.
+ * rest-stop: scrolling text stops. Pictures that rest come again as host/encode_job.c repeats them, and count from when
+ * their last bit has been sent at the configured rate.
  */
 #include "base/clock.h"
 #include "base/text.h"
@@ -23,11 +24,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FPS = 60, THREADS = 2, RESULTS_MAX = 16, POINTS_MAX = 20, PRELUDE_PICTURES = 30 };
-/* Above the rate: the sender's token bucket, and what an IDR may take at the start; in frame shares. */
-enum { BUCKET_SHARES = 4, IDR_SHARES = 6 };
+enum { FPS = 60, THREADS = 2, RESULTS_MAX = 16, POINTS_MAX = 40, PRELUDE_PICTURES = 30 };
+/* What an IDR at the start may take above the rate, in frame shares. */
+enum { IDR_SHARES = 6 };
 #define INTERVAL_NS   (CLOCK_SECOND_NS / FPS)
 #define REST_LIMIT_NS (CLOCK_SECOND_NS / 2)
+#define REST_END_NS   (CLOCK_SECOND_NS * 11 / 10)
+#define START_NS      CLOCK_SECOND_NS
 
 struct run {
     const char *scene;
@@ -49,7 +52,7 @@ static const struct run runs_usual[] = {
 };
 
 struct point {
-    int64_t since_ns; /* the change */
+    int64_t arrived_ns; /* at the client, after the change */
     double psnr_y, psnr_text;
 };
 
@@ -97,42 +100,47 @@ static bool play_moving(struct contest *contest, struct source *source, struct r
     return fine;
 }
 
-/* As host/encode_job.c does it while the encoder refines. */
-static int64_t repeat_delay_ns(int repeats_done)
+/* As schedule_repeat() of host/encode_job.c. `*doublings` is kept from one repeat to the next. */
+static int64_t repeat_delay_ns(int repeats_done, bool refining, int *doublings)
 {
     if (repeats_done < 2)
         return repeats_done ? INTERVAL_NS : INTERVAL_NS * 3 / 2;
-    return INTERVAL_NS * 2;
+    *doublings = refining ? 1 : *doublings + 1;
+    return INTERVAL_NS << *doublings;
 }
 
-static bool show_point(struct contest *contest, const struct source *source, int64_t since_ns, struct result *result)
+static bool show_point(struct contest *contest, const struct source *source, int64_t change_ns, struct result *result)
 {
     struct judge_score scores[CONTESTANTS];
     if (!contest_show(contest, source->frame, source_text(source), CONTEST_SCORE, scores))
         return false;
     for (int i = 0; i < CONTESTANTS; i++)
-        result->points[i][result->point_count] = (struct point){since_ns, scores[i].psnr_y, scores[i].psnr_y_area};
+        result->points[i][result->point_count] =
+            (struct point){contest->links[i].arrived_ns - change_ns, scores[i].psnr_y, scores[i].psnr_y_area};
     result->point_count++;
     return true;
 }
 
 static bool play_rest(struct contest *contest, struct source *source, struct result *result)
 {
-    int64_t start_ns = PRELUDE_PICTURES * INTERVAL_NS, since_ns = 0;
+    int64_t change_ns = START_NS + PRELUDE_PICTURES * INTERVAL_NS, since_ns = 0;
+    int doublings = 0;
     for (int i = 0; i < PRELUDE_PICTURES; i++) {
         if (!contest_show(contest, source->frame, source_text(source), CONTEST_PASS, NULL))
             return false;
-        source_step(source, (i + 1) * INTERVAL_NS);
+        source_step(source, START_NS + (i + 1) * INTERVAL_NS);
     }
-    if (!strcmp(result->run->scene, "rest-switch") && !source_switch(source, BENCH_SCENE_STILL, start_ns))
+    if (!strcmp(result->run->scene, "rest-switch") && !source_switch(source, BENCH_SCENE_STILL, change_ns))
         return false;
-    for (int repeats = 0; repeats < POINTS_MAX; repeats++) {
-        if (!show_point(contest, source, since_ns, result))
+    for (int repeats = 0; repeats < POINTS_MAX && since_ns <= REST_END_NS; repeats++) {
+        if (!show_point(contest, source, change_ns, result))
             return false;
-        since_ns += repeat_delay_ns(repeats);
-        source_repeat(source, start_ns + since_ns);
+        result->duration_ns = change_ns - START_NS + since_ns;
+        since_ns += repeat_delay_ns(repeats, contest->refining, &doublings);
+        if (since_ns < contest->links[CONTEST_OURS].arrived_ns - change_ns) /* the host waits for its sender */
+            since_ns = contest->links[CONTEST_OURS].arrived_ns - change_ns;
+        source_repeat(source, change_ns + since_ns);
     }
-    result->duration_ns = start_ns + result->points[0][POINTS_MAX - 1].since_ns;
     return true;
 }
 
@@ -144,7 +152,7 @@ static bool play(const struct run *run, int vbv_percent, struct result *ret_resu
     *ret_result = (struct result){.run = run};
     if (!is_rest(run) && !bench_scene_find(run->scene, &kind))
         return false;
-    bool fine = source_init(&source, kind, run->width, run->height, FPS) &&
+    bool fine = source_init(&source, kind, run->width, run->height, FPS, START_NS) &&
                 open_contest(&contest, &source, run->kbps, vbv_percent) &&
                 (is_rest(run) ? play_rest : play_moving)(&contest, &source, ret_result);
     memcpy(ret_result->tallies, contest.tallies, sizeof(contest.tallies));
@@ -174,12 +182,12 @@ static double mean(const struct contest_tally *tally, double sum)
     return sum / tally->scored;
 }
 
-/* The last picture shown within half a second. */
+/* The last picture that arrives within half a second; the first one if none does. */
 static const struct point *rested(const struct result *result, enum contestant who)
 {
     int last = 0;
     for (int i = 0; i < result->point_count; i++)
-        if (result->points[who][i].since_ns <= REST_LIMIT_NS)
+        if (result->points[who][i].arrived_ns <= REST_LIMIT_NS)
             last = i;
     return &result->points[who][last];
 }
@@ -191,7 +199,7 @@ static bool rate_is_kept(const struct result *result)
     double whole = (double)tally->bytes * 8 / share, counted = (double)tally->counted_bytes * 8 / share;
     bool fine = whole <= pictures + IDR_SHARES;
     if (!result->point_count)
-        fine = fine && counted <= tally->pictures + BUCKET_SHARES;
+        fine = fine && counted <= tally->pictures + CONTEST_BUCKET_SHARES;
     if (!fine)
         fprintf(stderr, "quality: %s %dx%d: above the rate: %.1f frame shares of %.1f; when compared %.1f of %d\n",
                 result->run->scene, result->run->width, result->run->height, whole, pictures, counted, tally->pictures);
@@ -239,15 +247,16 @@ static bool keep_promises(const struct result *result)
 
 static void print_head(void)
 {
-    printf("%-12s %-10s %-10s %8s %7s %6s %6s %6s %7s %8s %6s %6s\n", "scene", "size", "encoder", "kbit/s", "largest",
-           "PSNR-Y", "min", "text", "PSNR-C", "SSIM", "QP", "");
+    printf("%-12s %-10s %-10s %8s %7s %4s %6s %6s %6s %7s %8s %6s\n", "scene", "size", "encoder", "kbit/s", "largest",
+           "late", "PSNR-Y", "min", "text", "PSNR-C", "SSIM", "QP");
 }
 
 static void print_points(const struct point *points, int count)
 {
+    printf("    whole / text after");
     for (int i = 0; i < count; i++)
-        printf("%s%.0f ms: %.1f / %.1f", i ? ", " : "    whole / text after ", (double)points[i].since_ns / 1e6,
-               points[i].psnr_y, points[i].psnr_text);
+        printf("%s %.0f ms: %.1f / %.1f", i ? "," : "", (double)points[i].arrived_ns / 1e6, points[i].psnr_y,
+               points[i].psnr_text);
     printf("\n");
 }
 
@@ -259,10 +268,11 @@ static void print_result(const struct result *result)
     for (int i = 0; i < CONTESTANTS; i++) {
         const struct contest_tally *tally = &result->tallies[i];
         const struct judge_score *sum = &tally->sum;
-        printf("%-12s %-10s %-10s %8.0f %7.2f %6.2f %6.2f %6.2f %7.2f %8.5f %6.1f\n", result->run->scene, size,
+        printf("%-12s %-10s %-10s %8.0f %7.2f %4d %6.2f %6.2f %6.2f %7.2f %8.5f %6.1f\n", result->run->scene, size,
                contest_name((enum contestant)i), rate_kbps(result, (enum contestant)i),
-               (double)tally->largest_bytes * 8 / share_bits(result), mean(tally, sum->psnr_y), tally->psnr_y_min,
-               mean(tally, sum->psnr_y_area), mean(tally, sum->psnr_c), mean(tally, sum->ssim), mean(tally, sum->qp));
+               (double)tally->largest_bytes * 8 / share_bits(result), tally->late, mean(tally, sum->psnr_y),
+               tally->psnr_y_min, mean(tally, sum->psnr_y_area), mean(tally, sum->psnr_c), mean(tally, sum->ssim),
+               mean(tally, sum->qp));
         if (result->point_count)
             print_points(result->points[i], result->point_count);
     }
@@ -274,16 +284,17 @@ static void print_json_row(const struct result *result, enum contestant who)
     const struct contest_tally *tally = &result->tallies[who];
     const struct judge_score *sum = &tally->sum;
     printf("{\"scene\": \"%s\", \"width\": %d, \"height\": %d, \"encoder\": \"%s\", \"configured_kbps\": %d, "
-           "\"kbps\": %.1f, \"largest_shares\": %.3f, \"psnr_y\": %.3f, \"psnr_y_min\": %.3f, \"psnr_y_text\": %.3f, "
+           "\"kbps\": %.1f, \"largest_shares\": %.3f, \"late\": %d, \"psnr_y\": %.3f, \"psnr_y_min\": %.3f, "
+           "\"psnr_y_text\": %.3f, "
            "\"psnr_c\": %.3f, \"ssim\": %.6f, \"qp\": %.2f, \"rest\": [",
            result->run->scene, result->run->width, result->run->height, contest_name(who), result->run->kbps,
-           rate_kbps(result, who), (double)tally->largest_bytes * 8 / share_bits(result), mean(tally, sum->psnr_y),
-           tally->psnr_y_min, mean(tally, sum->psnr_y_area), mean(tally, sum->psnr_c), mean(tally, sum->ssim),
-           mean(tally, sum->qp));
+           rate_kbps(result, who), (double)tally->largest_bytes * 8 / share_bits(result), tally->late,
+           mean(tally, sum->psnr_y), tally->psnr_y_min, mean(tally, sum->psnr_y_area), mean(tally, sum->psnr_c),
+           mean(tally, sum->ssim), mean(tally, sum->qp));
     for (int i = 0; i < result->point_count; i++) {
         const struct point *point = &result->points[who][i];
         printf("%s{\"ms\": %.1f, \"psnr_y\": %.3f, \"psnr_y_text\": %.3f}", i ? ", " : "",
-               (double)point->since_ns / 1e6, point->psnr_y, point->psnr_text);
+               (double)point->arrived_ns / 1e6, point->psnr_y, point->psnr_text);
     }
     printf("]}");
 }

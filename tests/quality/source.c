@@ -35,7 +35,7 @@ bool source_switch(struct source *self, enum bench_scene_kind kind, int64_t now_
     return true;
 }
 
-bool source_init(struct source *self, enum bench_scene_kind kind, int width, int height, int fps)
+bool source_init(struct source *self, enum bench_scene_kind kind, int width, int height, int fps, int64_t now_ns)
 {
     struct frame_layout layout = {.width = width, .height = height, .format = FRAME_NV12, .colour_space = FRAME_BT709};
     *self = (struct source){.width = width, .height = height, .fps = fps};
@@ -45,7 +45,7 @@ bool source_init(struct source *self, enum bench_scene_kind kind, int width, int
     if (!self->pixels || !self->pool)
         return false;
     self->frame = frame_pool_take(self->pool);
-    return source_switch(self, kind, 0);
+    return source_switch(self, kind, now_ns);
 }
 
 void source_finish(struct source *self)

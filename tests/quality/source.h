@@ -15,7 +15,7 @@ struct source {
 };
 
 /* The first picture is the scene's start, all of it damage. False: no memory; finish is fine then too. */
-bool source_init(struct source *self, enum bench_scene_kind kind, int width, int height, int fps);
+bool source_init(struct source *self, enum bench_scene_kind kind, int width, int height, int fps, int64_t now_ns);
 void source_finish(struct source *self);
 
 void source_step(struct source *self, int64_t now_ns);
