@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli: the commands a user gives to a running host from the shell. Blocking; a process of its own. */
+/* cli: the commands a user gives from the shell, most of them to a running host. Blocking; a process of its own. */
 #pragma once
 
 #include "host/config.h"

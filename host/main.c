@@ -16,6 +16,7 @@ static const char help[] =
     "       earthshine [options] clients [list | remove ID]\n"
     "       earthshine [options] passwd                set the password of the page\n"
     "       earthshine [options] setup-code            show the code for the first visit to the page\n"
+    "       earthshine [options] bench [--help]        measure streaming on this machine\n"
     "options: --config FILE       settings (earthshine.conf explains them)\n"
     "         --set key=value     one setting; stronger than the file\n"
     "         --sysroot DIR       read /etc and /sys below DIR to know the machine\n"

@@ -1,4 +1,7 @@
 # One line per fuzzer, sorted by name.
+if(HAVE_X11)
+    earthshine_fuzzer(bench_receiver LIBS es_host)
+endif()
 earthshine_fuzzer(config LIBS es_host)
 earthshine_fuzzer(control LIBS es_protocol)
 earthshine_fuzzer(http LIBS es_protocol)
