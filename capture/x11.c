@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The X11 source. A persistent shared-memory image of the captured area is kept up to date in place: MIT-SHM writes
- * packed rows, so whole bands of rows are read, which lets everybody convert from the image without a copy in between.
+ * The X11 source. A persistent shared-memory image of the captured area is kept up to date in place, which lets
+ * everybody convert from the image without a copy in between.
  * Nothing here waits longer than 500 ms for the server; xcb never ends the process when the connection breaks.
  */
 #include "capture/x11.h"
@@ -143,56 +143,6 @@ static enum source_state x11_pump(struct source *base, int64_t now_ns, int64_t *
     return changed ? SOURCE_CHANGED : SOURCE_QUIET;
 }
 
-/* What was drawn since the last time. The server forgets it in the same step. */
-static enum x11_reply take_damage(struct x11_source *self, int64_t until_ns, struct region *ret_damage)
-{
-    self->damaged = false;
-    xcb_damage_subtract(self->connection, self->damage, XCB_NONE, self->region);
-    void *answer = NULL;
-    enum x11_reply result =
-        x11_wait(self, xcb_xfixes_fetch_region(self->connection, self->region).sequence, until_ns, &answer);
-    if (result != X11_REPLY_OK)
-        return result;
-    xcb_xfixes_fetch_region_reply_t *reply = answer;
-    const xcb_rectangle_t *rects = xcb_xfixes_fetch_region_rectangles(reply);
-    struct rect bounds = {0, 0, self->area.width, self->area.height};
-    for (int i = 0; i < xcb_xfixes_fetch_region_rectangles_length(reply); i++) {
-        struct rect r = {rects[i].x - self->area.x, rects[i].y - self->area.y, rects[i].width, rects[i].height};
-        region_add(ret_damage, rect_intersect(r, bounds));
-    }
-    free(answer);
-    return X11_REPLY_OK;
-}
-
-/* Reads the bands of rows that `damage` touches into the image. */
-static enum x11_reply read_bands(struct x11_source *self, int64_t until_ns, const struct region *damage)
-{
-    struct region bands = {.count = 0};
-    unsigned sequences[REGION_MAX_RECTS];
-    for (int i = 0; i < damage->count; i++)
-        region_add(&bands, (struct rect){0, damage->rects[i].y, self->area.width, damage->rects[i].height});
-    for (int i = 0; i < bands.count; i++) {
-        struct rect r = bands.rects[i];
-        sequences[i] =
-            xcb_shm_get_image(self->connection, self->root, (int16_t)self->area.x, (int16_t)(self->area.y + r.y),
-                              (uint16_t)r.width, (uint16_t)r.height, ~0u, XCB_IMAGE_FORMAT_Z_PIXMAP, self->shm.segment,
-                              (uint32_t)r.y * (uint32_t)self->area.width * 4)
-                .sequence;
-    }
-    enum x11_reply worst = X11_REPLY_OK;
-    for (int i = 0; i < bands.count; i++) {
-        void *answer = NULL;
-        enum x11_reply result = x11_wait(self, sequences[i], until_ns, &answer);
-        if (result == X11_REPLY_OK)
-            free(answer);
-        if (result > worst)
-            worst = result;
-        if (result == X11_REPLY_DEAD)
-            return result; /* the connection is dropped: nothing writes into the image any more */
-    }
-    return worst;
-}
-
 /* Place and size of the captured area, and a shared image for it. */
 static bool follow_mode(struct x11_source *self, int64_t until_ns, bool *ret_resized)
 {
@@ -204,7 +154,7 @@ static bool follow_mode(struct x11_source *self, int64_t until_ns, bool *ret_res
     if (self->shm.memory && before.x == now.x && before.y == now.y && before.width == now.width &&
         before.height == now.height)
         return true;
-    if (!x11_shm_attach(self, (size_t)now.width * (size_t)now.height * 4, self->can_pass_fd))
+    if (!x11_shm_attach(self, now.width, now.height))
         return false;
     self->all_new = *ret_resized = true;
     return true;
@@ -215,23 +165,12 @@ static enum x11_reply try_fetch(struct x11_source *self, int64_t until_ns, struc
 {
     if ((self->mode_changed || !self->shm.memory) && !follow_mode(self, until_ns, ret_resized))
         return X11_REPLY_DEAD;
-    struct region drawn = {.count = 0};
-    if (self->damaged || self->all_new) {
-        if (take_damage(self, until_ns, &drawn) == X11_REPLY_DEAD)
-            return X11_REPLY_DEAD;
-    }
-    if (self->all_new) {
-        region_clear(&drawn);
-        region_add(&drawn, (struct rect){0, 0, self->area.width, self->area.height});
-    }
-    enum x11_reply result = read_bands(self, until_ns, &drawn);
-    if (result != X11_REPLY_OK) {
+    enum x11_reply result = x11_read(self, until_ns, ret_damage);
+    if (result == X11_REPLY_OK)
+        self->all_new = self->mode_changed; /* a copy from beyond the screen's new edge leaves what was there */
+    else
         self->mode_changed = self->all_new = true;
-        return result;
-    }
-    self->all_new = false;
-    *ret_damage = drawn;
-    return X11_REPLY_OK;
+    return result;
 }
 
 static bool x11_fetch(struct source *base, int64_t now_ns, struct source_picture *ret_picture)

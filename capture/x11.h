@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * x11: what the files of the X11 source share. x11_setup.c prepares the connection and chooses the
- * output, x11_shm.c has the shared image, x11_cursor.c the pointer, x11.c the source itself.
+ * output, x11_shm.c has the shared image, x11_read.c fills it, x11_cursor.c has the pointer, x11.c the source itself.
  */
 #pragma once
 
@@ -19,6 +19,7 @@
 
 struct x11_shm {
     xcb_shm_seg_t segment; /* 0: none */
+    xcb_pixmap_t pixmap;   /* the segment as what the server can draw on; 0: none */
     uint8_t *memory;
     size_t size_bytes;
     bool is_sysv; /* else a memfd */
@@ -30,16 +31,20 @@ struct x11_source {
     atomic_bool aborted; /* any thread sets it */
     char display[32], output[64];
     xcb_window_t root;
+    uint8_t root_depth;
     int root_width, root_height;
     uint8_t damage_event, xfixes_event, randr_event; /* numbers of their first events */
     uint8_t xinput_opcode;                           /* 0: the server has no XInput 2 */
     bool can_pass_fd, has_randr;
+    bool can_copy;          /* the server makes pixmaps in shared memory, with rows as the image has them */
+    xcb_gcontext_t copy_gc; /* copies what is seen of the root window, windows included */
     xcb_damage_damage_t damage;
     xcb_xfixes_region_t region;
 
     struct rect area; /* what is captured, in the root window */
     struct x11_shm shm;
     bool damaged, mode_changed, all_new; /* seen since the last fetch */
+    bool expects_all;                    /* nearly all had changed last time */
     bool viewed;
 
     struct cursor cursor;
@@ -76,9 +81,13 @@ bool x11_output_info_is_whole(const xcb_randr_get_output_info_reply_t *info); /*
 /* Sets `area` and the place's name from output or root window. False: sentence set. */
 bool x11_choose_area(struct x11_source *self, int64_t until_ns);
 
-/* A segment of at least `size_bytes`; the server's half is asked for, not awaited. False: sentence set. */
-bool x11_shm_attach(struct x11_source *self, size_t size_bytes, bool want_fd);
+/* An image of this size; the server's half is asked for, not awaited. False: sentence set. */
+bool x11_shm_attach(struct x11_source *self, int width, int height);
 void x11_shm_detach(struct x11_source *self);
+
+/* Reads what was drawn since the last time, or all if `all_new`, into the image. `*ret_drawn` is empty before, and
+ * written on success. */
+enum x11_reply x11_read(struct x11_source *self, int64_t until_ns, struct region *ret_drawn);
 
 struct x11_cursor_question {
     unsigned place, shape; /* sequence numbers */

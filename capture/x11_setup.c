@@ -48,6 +48,26 @@ static bool passes_descriptors(struct x11_source *self, const xcb_shm_query_vers
     return local && (version->major_version > 1 || (version->major_version == 1 && version->minor_version >= 2));
 }
 
+/* Whether a pixmap of the root window's depth has packed rows, whatever its width. */
+static bool packs_rows(const xcb_setup_t *setup, uint8_t depth)
+{
+    for (xcb_format_iterator_t it = xcb_setup_pixmap_formats_iterator(setup); it.rem; xcb_format_next(&it)) {
+        if (it.data->depth == depth)
+            return it.data->bits_per_pixel == 32 && it.data->scanline_pad <= 32;
+    }
+    return false;
+}
+
+static void setup_copy(struct x11_source *self, const xcb_shm_query_version_reply_t *version)
+{
+    static const uint32_t values[] = {XCB_SUBWINDOW_MODE_INCLUDE_INFERIORS, 0};
+    self->can_copy = version->shared_pixmaps && version->pixmap_format == XCB_IMAGE_FORMAT_Z_PIXMAP &&
+                     packs_rows(xcb_get_setup(self->connection), self->root_depth);
+    self->copy_gc = xcb_generate_id(self->connection);
+    xcb_create_gc(self->connection, self->copy_gc, self->root, XCB_GC_SUBWINDOW_MODE | XCB_GC_GRAPHICS_EXPOSURES,
+                  values);
+}
+
 static bool setup_shm(struct x11_source *self)
 {
     if (!extension(self, &xcb_shm_id))
@@ -57,6 +77,7 @@ static bool setup_shm(struct x11_source *self)
     if (!version)
         return fail(self, "went away");
     self->can_pass_fd = passes_descriptors(self, version);
+    setup_copy(self, version);
     free(version);
     return true;
 }
@@ -149,6 +170,7 @@ bool x11_setup(struct x11_source *self)
     if (!is_bgrx(setup, screens.data))
         return fail(self, "has a screen of unusual colours: 24 bits per pixel are needed");
     self->root = screens.data->root;
+    self->root_depth = screens.data->root_depth;
     self->root_width = screens.data->width_in_pixels;
     self->root_height = screens.data->height_in_pixels;
     for (size_t i = 0; i < sizeof(used) / sizeof(used[0]); i++)

@@ -30,7 +30,7 @@ static bool attach_memfd(struct x11_source *self, size_t size_bytes)
         close(fd);
         return false;
     }
-    self->shm = (struct x11_shm){xcb_generate_id(self->connection), memory, size_bytes, false};
+    self->shm = (struct x11_shm){xcb_generate_id(self->connection), XCB_NONE, memory, size_bytes, false};
     xcb_shm_attach_fd(self->connection, self->shm.segment, fd, 0); /* closes fd */
     return true;
 }
@@ -41,7 +41,7 @@ static bool attach_sysv(struct x11_source *self, size_t size_bytes)
     if (id < 0)
         return false;
     void *memory = shmat(id, NULL, 0);
-    self->shm = (struct x11_shm){xcb_generate_id(self->connection), memory, size_bytes, true};
+    self->shm = (struct x11_shm){xcb_generate_id(self->connection), XCB_NONE, memory, size_bytes, true};
     bool attached = memory != (void *)-1;
     if (attached) {
         xcb_shm_attach(self->connection, self->shm.segment, (uint32_t)id, 0);
@@ -57,20 +57,31 @@ static bool attach_sysv(struct x11_source *self, size_t size_bytes)
     return attached;
 }
 
-bool x11_shm_attach(struct x11_source *self, size_t size_bytes, bool want_fd)
+bool x11_shm_attach(struct x11_source *self, int width, int height)
 {
+    size_t size_bytes = (size_t)width * (size_t)height * 4;
     x11_shm_detach(self);
-    if (size_bytes <= SIZE_MAX_BYTES && (want_fd ? attach_memfd(self, size_bytes) : attach_sysv(self, size_bytes)))
-        return true;
-    snprintf(self->base.sentence, sizeof(self->base.sentence), "No shared memory of %zu MB for the screen's picture.",
-             size_bytes >> 20);
-    return false;
+    bool attached = size_bytes <= SIZE_MAX_BYTES &&
+                    (self->can_pass_fd ? attach_memfd(self, size_bytes) : attach_sysv(self, size_bytes));
+    if (!attached) {
+        snprintf(self->base.sentence, sizeof(self->base.sentence),
+                 "No shared memory of %zu MB for the screen's picture.", size_bytes >> 20);
+        return false;
+    }
+    if (self->can_copy) {
+        self->shm.pixmap = xcb_generate_id(self->connection);
+        xcb_shm_create_pixmap(self->connection, self->shm.pixmap, self->root, (uint16_t)width, (uint16_t)height,
+                              self->root_depth, self->shm.segment, 0);
+    }
+    return true;
 }
 
 void x11_shm_detach(struct x11_source *self)
 {
     if (!self->shm.memory)
         return;
+    if (self->connection && self->shm.pixmap)
+        xcb_free_pixmap(self->connection, self->shm.pixmap); /* would keep the segment */
     if (self->connection)
         xcb_shm_detach(self->connection, self->shm.segment);
     if (self->shm.is_sysv)
