@@ -9,6 +9,8 @@ enum {
     FALL_NS = 45000000,        /* between falls while something changes */
     FALL_SMALL_NS = 400000000, /* if it is by less than: */
     FALL_MIN = 2,
+    REPEATS_AS_THEY_ARE = 2,
+    COARSE_QP = 34,
 };
 #define IDR_MARGIN 0.85
 
@@ -82,7 +84,7 @@ static double allowance(const struct qp_control *self, const struct mb_map_chang
         bits = share + (self->tokens - BUCKET_SHARES / 2 * share) * self->interval_ns / REPAY_NS;
         return clamp(bits, share / 4, self->tokens > share ? self->tokens : share);
     }
-    bits = change->count ? self->tokens - share : self->tokens + share;
+    bits = self->rests > REPEATS_AS_THEY_ARE ? self->tokens + share : self->tokens - share;
     return bits > share / 2 ? bits : share / 2;
 }
 
@@ -117,9 +119,14 @@ static int find(struct qp_control *self, const struct mb_map *map, const struct 
     return QP_CONTROL_MAX;
 }
 
-/* The QP of a repeat: never higher, and with a full bucket always lower, whatever is foretold. */
+/*
+ * The QP of a repeat: never higher, and with a full bucket always lower, whatever is foretold. The first ones may only
+ * be the gap between two pictures of something slow.
+ */
 static int refine(const struct qp_control *self, int needed)
 {
+    if (self->rests <= REPEATS_AS_THEY_ARE && self->qp <= COARSE_QP)
+        return self->qp;
     double capacity = BUCKET_SHARES * 1e11 / self->config.fps_x100 * self->rate;
     int most = self->tokens >= capacity && self->qp > QP_CONTROL_MIN ? self->qp - 1 : self->qp;
     return needed < most ? needed : most;
@@ -146,6 +153,7 @@ int qp_control_choose(struct qp_control *self, const struct mb_map *map, const s
     pass_time(self, now_ns);
     self->idr = idr;
     self->kind = kind_of(self, change->count);
+    self->rests = change->count ? 0 : self->rests + 1;
     if (change->count) {
         if (!change->moving || now_ns - self->moved_ns[self->kind] > FORGET_NS)
             self->moving_bits[self->kind] = 0;

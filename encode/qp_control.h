@@ -43,6 +43,7 @@ struct qp_control {
     int64_t last_ns;    /* time of the last picture; 0: none yet */
     int64_t fell_ns;    /* when the QP last fell while something changed */
     int qp;             /* of the last picture */
+    int rests;          /* pictures since something changed */
 
     double moving_bits[QP_CONTROL_KINDS]; /* learned, as are the next: bits of a macroblock at QP 26 */
     int64_t moved_ns[QP_CONTROL_KINDS];   /* 0: never */

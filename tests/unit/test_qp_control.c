@@ -117,8 +117,11 @@ static void what_rests_is_refined_in_half_a_second(void **state)
     picture(&model, &nothing, true, 1);
     int first = model.qp, last = first;
     assert_true(first > QP_CONTROL_MIN + 8);
-    picture(&model, &nothing, false, 1);
-    for (int time = 1; time < FPS / 2; time += 2) {
+    for (int repeats = 0; repeats < 2; repeats++) {
+        picture(&model, &nothing, false, 1);
+        assert_true(model.qp == first || first > 34); /* it may go on */
+    }
+    for (int time = 2; time < FPS / 2; time += 2) {
         picture(&model, &nothing, false, 2);
         assert_true(model.qp <= last);
         last = model.qp;
