@@ -114,7 +114,7 @@ static void scale_pending(struct view *self, const struct image *image, struct r
         struct rect changed = self->pending.rects[i];
         if (self->scaler) {
             changed = scaler_reach(self->scaler, changed);
-            scaler_run(self->scaler, self->speed == CONVERT_AVX2, image, changed, &self->scaled);
+            scaler_run(self->scaler, self->speed >= CONVERT_AVX2, image, changed, &self->scaled);
         }
         region_add(ret_output, convert_reach(changed, layout->width, layout->height));
     }
