@@ -62,6 +62,24 @@ static bool write_ppm(const AVFrame *frame, const char *path)
     return done;
 }
 
+/* One picture as it was decoded: 4:2:0 with chroma sited left. */
+static bool write_y4m(const AVFrame *frame, const char *path)
+{
+    FILE *file = fopen(path, "wb");
+    if (!file)
+        return false;
+    fprintf(file, "YUV4MPEG2 W%d H%d F1:1 Ip C420mpeg2\nFRAME\n", frame->width, frame->height);
+    bool done = true;
+    for (int plane = 0; plane < 3; plane++) {
+        int width = plane ? (frame->width + 1) / 2 : frame->width,
+            height = plane ? (frame->height + 1) / 2 : frame->height;
+        for (int y = 0; done && y < height; y++)
+            done = fwrite(frame->data[plane] + (ptrdiff_t)y * frame->linesize[plane], 1, (size_t)width, file) ==
+                   (size_t)width;
+    }
+    return fclose(file) == 0 && done;
+}
+
 static bool cell_is_white(const AVFrame *frame, int cell, int cell_px)
 {
     int sum = 0, from = cell_px / 4, until = cell_px - cell_px / 4;
@@ -111,6 +129,12 @@ static void look_at(struct decoder *self, struct recording_entry *entry)
         char path[PATH_BYTES];
         snprintf(path, sizeof(path), "%s/%u.ppm", self->config->ppm_folder, entry->number);
         write_ppm(frame, path);
+    }
+    size_t index = (size_t)(entry - self->recording->entries);
+    if (self->config->rest_folder && recording_rested(self->recording, index, self->config->rest_ms)) {
+        char path[PATH_BYTES];
+        snprintf(path, sizeof(path), "%s/%u.y4m", self->config->rest_folder, entry->number);
+        write_y4m(frame, path);
     }
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* decode: the recorded stream through libavcodec after the run: pictures counted, looked at, written as PPM. */
+/* decode: the recorded stream through libavcodec after the run: pictures counted, looked at, written as PPM or Y4M. */
 #pragma once
 
 #include "tests/client/recording.h"
@@ -8,6 +8,8 @@ struct decode_config {
     const char *ppm_last;   /* file, or NULL */
     const char *ppm_folder; /* with ppm_every: FOLDER/<frame number>.ppm */
     int ppm_every;
+    const char *rest_folder; /* with rest_ms: FOLDER/<frame number>.y4m of each picture after so long a pause */
+    int rest_ms;
     bool timecodes;
     int cell_px; /* size of a cell of the time code, 16 unless scaled */
 };

@@ -16,6 +16,7 @@ static const char usage[] =
     "stream: --width --height --fps --bitrate KBPS --packet-size --slices --csc --min-parity N --one-reference\n"
     "  --encrypt-video --plain-rtsp --launch --resume --sops --sdp LINES --seconds S --frames N\n"
     "  --record FILE --index FILE --packets FILE --decode --timecodes --cell PX --ppm-last FILE --ppm-every N DIR\n"
+    "  --rests MS DIR (after a pause of MS: prints REST, frame number, arrival in ns of the one before; DIR/N.y4m)\n"
     "  --loss PERCENT --burst N --loss-per-block N|m|m+1 --every N --reorder N --duplicate PERCENT --seed N\n"
     "  --audio-channels 2|6|8 --audio-ms 5|10|20 --audio-high --audio-normal --encrypt-audio --local-audio\n"
     "  --listen --record-audio FILE --audio-loss-per-block N\n"
@@ -142,6 +143,13 @@ static int parse_special(struct options *self, const char *name, const char *fir
         self->look.ppm_folder = second;
         return 2;
     }
+    if (!strcmp(name, "--rests")) {
+        if (!first || !second || atoi(first) < 1)
+            return -1;
+        self->look.rest_ms = atoi(first);
+        self->look.rest_folder = second;
+        return 2;
+    }
     return 0;
 }
 
@@ -188,7 +196,7 @@ bool options_parse(struct options *self, int argc, char **argv)
         }
         i += used > 0 ? used : 0;
     }
-    self->decode |= self->look.timecodes || self->look.ppm_last || self->look.ppm_folder;
+    self->decode |= self->look.timecodes || self->look.ppm_last || self->look.ppm_folder || self->look.rest_folder;
     if (!self->https_port)
         self->https_port = self->port - 5;
     int channels = self->wish.audio_channels, ms = self->wish.audio_ms;

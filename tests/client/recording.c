@@ -57,6 +57,13 @@ void recording_add(struct recording *self, const struct depacketise_frame *frame
     self->entries[self->count++] = entry;
 }
 
+bool recording_rested(const struct recording *self, size_t index, int pause_ms)
+{
+    enum { TICKS_PER_MS = 90 };
+    const struct recording_entry *entry = &self->entries[index];
+    return index > 0 && (int32_t)(entry->timestamp - entry[-1].timestamp) >= pause_ms * TICKS_PER_MS;
+}
+
 bool recording_write_index(const struct recording *self, const char *path)
 {
     FILE *file = fopen(path, "w");

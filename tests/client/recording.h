@@ -30,5 +30,7 @@ struct recording {
 bool recording_open(struct recording *self, const char *path, bool keep);
 void recording_add(struct recording *self, const struct depacketise_frame *frame);
 void recording_close(struct recording *self);
+/* The entry came at least `pause_ms` after the one before, by the host's time stamps: nothing changed in between. */
+bool recording_rested(const struct recording *self, size_t index, int pause_ms);
 /* One JSON object a line, one line an entry. */
 bool recording_write_index(const struct recording *self, const char *path);

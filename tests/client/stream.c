@@ -59,6 +59,17 @@ static bool fail(struct session *self, const char *stage, const char *why)
     return false;
 }
 
+/* For who waits until nothing changes any more. */
+static void tell_rest(const struct session *self)
+{
+    const struct recording *recording = &self->recording;
+    if (!recording->count || !recording_rested(recording, recording->count - 1, self->options->look.rest_ms))
+        return;
+    const struct recording_entry *last = &recording->entries[recording->count - 1];
+    printf("REST %u %" PRId64 "\n", last->number, last[-1].last_ns);
+    fflush(stdout);
+}
+
 static void on_frame(void *ctx, const struct depacketise_frame *frame)
 {
     struct session *self = ctx;
@@ -71,6 +82,8 @@ static void on_frame(void *ctx, const struct depacketise_frame *frame)
         printf("STREAMING %.1f\n", (double)(frame->last_ns - self->report.launch_ns) / 1e6);
         fflush(stdout);
     }
+    if (self->options->look.rest_folder)
+        tell_rest(self);
 }
 
 static void on_input(void *ctx, const struct input_packet *packet)
