@@ -41,10 +41,19 @@ struct rect convert_reach(struct rect changed, int width, int height)
 enum convert_speed convert_best(void)
 {
 #ifdef __x86_64__
+    if (__builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512vnni"))
+        return CONVERT_AVX512;
     if (__builtin_cpu_supports("avx2"))
         return CONVERT_AVX2;
 #endif
     return CONVERT_PLAIN;
+}
+
+const char *convert_speed_name(enum convert_speed speed)
+{
+    static const char *const names[CONVERT_SPEEDS] = {"plain", "AVX2", "AVX-512"};
+    return names[speed];
 }
 
 static uint8_t clamp_byte(int value)
@@ -82,6 +91,21 @@ static void convert_rows_plain(const struct convert_matrix *matrix, const struct
     }
 }
 
+void convert_rows(enum convert_speed speed, const struct convert_matrix *matrix, const struct convert_rows *rows,
+                  int count)
+{
+    int done = 0;
+#ifdef __x86_64__
+    if (speed == CONVERT_AVX2)
+        done = convert_rows_avx2(matrix, rows, count);
+    if (speed == CONVERT_AVX512)
+        done = convert_rows_avx512(matrix, rows, count);
+#else
+    (void)speed;
+#endif
+    convert_rows_plain(matrix, rows, done, count);
+}
+
 static void convert_nv12(enum convert_speed speed, const struct convert_matrix *matrix, const struct image *source,
                          struct rect area, struct frame *target)
 {
@@ -93,14 +117,7 @@ static void convert_nv12(enum convert_speed speed, const struct convert_matrix *
             .c = target->planes[1] + (int64_t)(y / 2) * target->strides[1] + area.x,
             .has_left = area.x > 0,
         };
-        int done = 0;
-#ifdef __x86_64__
-        if (speed == CONVERT_AVX2)
-            done = convert_rows_avx2(matrix, &rows, area.width);
-#else
-        (void)speed;
-#endif
-        convert_rows_plain(matrix, &rows, done, area.width);
+        convert_rows(speed, matrix, &rows, area.width);
     }
 }
 

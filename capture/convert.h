@@ -25,8 +25,9 @@ struct convert_matrix convert_matrix_for(enum frame_colour_space colour_space, b
  */
 struct rect convert_reach(struct rect changed, int width, int height);
 
-enum convert_speed { CONVERT_PLAIN, CONVERT_AVX2 };
-enum convert_speed convert_best(void); /* what this processor can do */
+enum convert_speed { CONVERT_PLAIN, CONVERT_AVX2, CONVERT_AVX512, CONVERT_SPEEDS };
+enum convert_speed convert_best(void); /* what this processor can do; it can do the lower ones too */
+const char *convert_speed_name(enum convert_speed speed);
 
 /*
  * Write `area` (even coordinates) of `target`, NV12 or BGR0, from `source`, which has the frame's size.
@@ -39,12 +40,15 @@ void convert_area(enum convert_speed speed, const struct convert_matrix *matrix,
 void convert_copy(const struct frame *source, struct rect area, struct frame *target);
 
 /*
- * convert.c and convert_avx2.c only. Two rows of `count` pixels (even) at `rows`; `has_left`: rows[-4..-1] is a pixel
- * too. `y` two output rows, `c` one. AVX2 may stop early: it returns the pixels done.
+ * Of convert*.c and tiles.c only. Two rows of `count` pixels (even) at `rows`; `has_left`: rows[-4..-1] is a pixel too.
+ * `y` two output rows, `c` one. The twins may stop early: they return the pixels done.
  */
 struct convert_rows {
     const uint8_t *rows[2];
     uint8_t *y[2], *c;
     bool has_left;
 };
+void convert_rows(enum convert_speed speed, const struct convert_matrix *matrix, const struct convert_rows *rows,
+                  int count);
 int convert_rows_avx2(const struct convert_matrix *matrix, const struct convert_rows *rows, int count);
+int convert_rows_avx512(const struct convert_matrix *matrix, const struct convert_rows *rows, int count);

@@ -119,6 +119,7 @@ void view_wake(struct view *self); /* makes a waiting, or the next, view_take re
 
 struct view_counters {
     uint64_t pictures, dropped; /* dropped: replaced in the mailbox by a newer one */
+    uint64_t unchanged;         /* not made: the display told of a change, but nothing looked different */
 };
 struct view_counters view_get_counters(struct view *self);
 /* Durations since the last call: reading the display, and composing + scaling + converting. */

@@ -18,7 +18,10 @@ struct view *view_create(struct display *display, const struct view_config *conf
     if (!self)
         return log_oom("display");
     self->pool = frame_pool_create(layout, VIEW_FRAMES);
-    if (!self->pool) {
+    self->tiles = tiles_create(layout);
+    if (!self->pool || !self->tiles) {
+        tiles_destroy(self->tiles);
+        frame_pool_unref(self->pool);
         free(self);
         return NULL;
     }
@@ -60,6 +63,7 @@ void view_unref(struct view *self)
     frame_unref(self->mailbox);
     frame_unref(self->newest);
     frame_pool_unref(self->pool);
+    tiles_destroy(self->tiles);
     stats_finish(&self->fetch);
     stats_finish(&self->convert);
     cond_finish(&self->changed);
@@ -114,7 +118,7 @@ static void scale_pending(struct view *self, const struct image *image, struct r
         struct rect changed = self->pending.rects[i];
         if (self->scaler) {
             changed = scaler_reach(self->scaler, changed);
-            scaler_run(self->scaler, self->speed == CONVERT_AVX2, image, changed, &self->scaled);
+            scaler_run(self->scaler, self->speed >= CONVERT_AVX2, image, changed, &self->scaled);
         }
         region_add(ret_output, convert_reach(changed, layout->width, layout->height));
     }
@@ -137,18 +141,37 @@ static bool is_covered(const struct region *region, struct rect r)
     return false;
 }
 
-static void write_frame(struct view *self, struct frame *frame, const struct image *image, const struct region *output)
+/* Copies what is stale in `frame` and will not be converted; `ret_rest`: what will. */
+static void refresh(struct view *self, struct frame *frame, const struct region *output, struct region *ret_rest)
 {
-    struct region *stale = &self->stale[frame->index];
+    const struct region *stale = &self->stale[frame->index];
+    ret_rest->count = 0;
     for (int i = 0; i < stale->count; i++) {
-        if (self->newest && !is_covered(output, stale->rects[i]))
+        if (is_covered(output, stale->rects[i]))
+            ret_rest->rects[ret_rest->count++] = stale->rects[i];
+        else
             convert_copy(self->newest, stale->rects[i], frame);
     }
-    for (int i = 0; i < output->count; i++)
-        convert_area(self->speed, &self->matrix, image, output->rects[i], frame);
+}
+
+/* Brings `frame` up to date, given what may have changed; says what has. */
+static void write_frame(struct view *self, struct frame *frame, const struct image *image, const struct region *output,
+                        struct region *ret_changed)
+{
+    struct region rest;
+    struct tiles_job job = {self->speed, &self->matrix, image, output, self->newest, &rest};
+    region_clear(ret_changed);
+    if (self->newest) {
+        refresh(self, frame, output, &rest);
+        tiles_convert(self->tiles, &job, frame, ret_changed);
+    } else {
+        for (int i = 0; i < output->count; i++)
+            convert_area(self->speed, &self->matrix, image, output->rects[i], frame);
+        *ret_changed = *output;
+    }
     for (int i = 0; i < VIEW_FRAMES; i++)
-        region_add_region(&self->stale[i], output);
-    region_clear(stale);
+        region_add_region(&self->stale[i], ret_changed);
+    region_clear(&self->stale[frame->index]);
 }
 
 static void post(struct view *self, struct frame *frame)
@@ -167,27 +190,55 @@ static void post(struct view *self, struct frame *frame)
     frame_unref(replaced);
 }
 
-void view_show(struct view *self, const struct view_picture *picture, int64_t now_ns)
+static void count_unchanged(struct view *self)
 {
-    /* Keeps the rate when the wake-up was late, without a burst after a pause. */
+    mutex_lock(&self->lock);
+    self->counters.unchanged++;
+    mutex_unlock(&self->lock);
+}
+
+static bool must_post(const struct view *self, const struct view_picture *picture)
+{
+    return self->all_pending || picture->is_status != self->newest->is_status;
+}
+
+/* Keeps the rate when the wake-up was late, without a burst after a pause. */
+static void set_due(struct view *self, int64_t now_ns)
+{
     int64_t interval_ns = atomic_load_explicit(&self->interval_ns, memory_order_relaxed);
     self->due_ns = (now_ns - self->due_ns < interval_ns ? self->due_ns : now_ns) + interval_ns;
-    if (!fit(self, picture->image->width, picture->image->height))
-        return;
-    struct frame *frame = frame_pool_take(self->pool);
-    if (!frame)
-        return;
-    int64_t start_ns = clock_now_ns();
-    region_clear(&frame->damage);
-    scale_pending(self, picture->image, &frame->damage);
-    write_frame(self, frame, self->scaler ? &self->scaled : picture->image, &frame->damage);
-    frame->number = ++self->number;
+}
+
+static void stamp(struct view *self, const struct view_picture *picture, int64_t start_ns, struct frame *frame)
+{
     frame->captured_ns = picture->captured_ns;
     frame->fetched_ns = picture->fetched_ns;
     frame->converted_ns = clock_now_ns();
     frame->is_status = picture->is_status;
     stats_add_ns(&self->fetch, picture->fetched_ns - picture->captured_ns);
     stats_add_ns(&self->convert, frame->converted_ns - start_ns);
+}
+
+void view_show(struct view *self, const struct view_picture *picture, int64_t now_ns)
+{
+    set_due(self, now_ns);
+    if (!fit(self, picture->image->width, picture->image->height))
+        return;
+    struct frame *frame = frame_pool_take(self->pool);
+    if (!frame)
+        return;
+    int64_t start_ns = clock_now_ns();
+    bool shown_anyway = must_post(self, picture);
+    struct region output = {.count = 0};
+    scale_pending(self, picture->image, &output);
+    write_frame(self, frame, self->scaler ? &self->scaled : picture->image, &output, &frame->damage);
+    stamp(self, picture, start_ns, frame);
+    if (frame->damage.count == 0 && !shown_anyway) {
+        frame_unref(frame);
+        count_unchanged(self);
+        return;
+    }
+    frame->number = ++self->number;
     post(self, frame);
 }
 

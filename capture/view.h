@@ -4,13 +4,15 @@
  * takes them from its mailbox.
  *
  * Each frame of the pool has a region that went stale since it was written; a new picture first copies those rectangles
- * from the newest frame, then converts what changed.
+ * from the newest frame, then converts what is said to have changed, and finds out what really has (capture/tiles.h).
+ * Only that is the damage of the picture; when it is nothing, there is no picture.
  */
 #pragma once
 
 #include "capture/convert.h"
 #include "capture/display.h"
 #include "capture/scale.h"
+#include "capture/tiles.h"
 
 #include <stdatomic.h>
 
@@ -28,6 +30,7 @@ struct view {
 
     /* capture thread */
     struct frame_pool *pool;
+    struct tiles *tiles;
     struct frame *newest; /* a reference; NULL at first */
     struct region stale[VIEW_FRAMES];
     struct region pending; /* changed since the newest frame, in the source's pixels */
@@ -37,7 +40,7 @@ struct view {
     struct image scaled;   /* the whole output, bars included, when scaling */
     int64_t due_ns;        /* earliest time of the next picture */
     uint64_t number;
-    struct stats fetch, convert;
+    struct stats fetch, convert; /* of unchanged pictures too */
 
     atomic_int_fast64_t interval_ns; /* any thread sets it */
 
@@ -60,5 +63,8 @@ struct view_picture {
 };
 void view_add_damage(struct view *self, const struct region *damage);
 bool view_is_waiting(const struct view *self); /* something is pending */
-/* Brings a frame up to date and puts it into the mailbox; without a free frame all stays pending. */
+/*
+ * Brings a frame up to date and puts it into the mailbox; without a free frame all stays pending. When nothing differs
+ * from the newest picture it only counts that, unless all was pending or the status picture comes or goes.
+ */
 void view_show(struct view *self, const struct view_picture *picture, int64_t now_ns);

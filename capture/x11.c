@@ -179,6 +179,7 @@ static bool x11_fetch(struct source *base, int64_t now_ns, struct source_picture
     int64_t until_ns = now_ns + X11_REPLY_LIMIT_NS;
     struct region damage = {.count = 0};
     bool resized = self->all_new;
+    self->fetched_ns = now_ns;
     struct x11_cursor_question question = x11_cursor_ask(self);
     enum x11_reply result = X11_REPLY_ERROR;
     for (int attempt = 0; attempt < 4 && result == X11_REPLY_ERROR; attempt++) {

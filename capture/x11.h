@@ -55,6 +55,7 @@ struct x11_source {
     xcb_query_pointer_cookie_t probe;
     bool probe_sent;
     int64_t probe_sent_ns, next_probe_ns, busy_until_ns;
+    int64_t fetched_ns; /* the last picture */
 };
 
 /*

@@ -2,18 +2,27 @@
 /*
  * The pointer: its shape by XFixes, its place by asking. Motion raises no damage: XInput 2 raw motion wakes the capture
  * thread, and a slow poll finds warps, for which the server sends nothing. Once the poll has found one it goes faster
- * for a while. The same poll notices a server that has stopped.
+ * for a while; on a still screen it goes slower. The same poll notices a server that has stopped.
  */
 #include "base/clock.h"
 #include "capture/x11.h"
 
 #include <stdlib.h>
 
-#define PROBE_SLOW_NS (100 * CLOCK_MS_NS)
-#define PROBE_FAST_NS (8 * CLOCK_MS_NS)
-#define BUSY_NS       (1000 * CLOCK_MS_NS)
+#define PROBE_SLOW_NS  (100 * CLOCK_MS_NS)
+#define PROBE_FAST_NS  (8 * CLOCK_MS_NS)
+#define PROBE_STILL_NS (250 * CLOCK_MS_NS)
+#define BUSY_NS        (1000 * CLOCK_MS_NS)
+#define STILL_NS       (2 * CLOCK_SECOND_NS) /* without a picture */
 
-/* Asks about every 100 ms; the answer comes with a later call. */
+static int64_t probe_interval(const struct x11_source *self, int64_t now_ns)
+{
+    if (!self->xinput_opcode || now_ns < self->busy_until_ns)
+        return PROBE_FAST_NS;
+    return now_ns - self->fetched_ns < STILL_NS ? PROBE_SLOW_NS : PROBE_STILL_NS;
+}
+
+/* Asks now and then; the answer comes with a later call. */
 void x11_cursor_probe(struct x11_source *self, int64_t now_ns)
 {
     void *answer = NULL;
@@ -26,8 +35,7 @@ void x11_cursor_probe(struct x11_source *self, int64_t now_ns)
                 self->busy_until_ns = now_ns + BUSY_NS;
             self->pointer_moved = true;
         }
-        bool polls_only = !self->xinput_opcode;
-        self->next_probe_ns = now_ns + (polls_only || now_ns < self->busy_until_ns ? PROBE_FAST_NS : PROBE_SLOW_NS);
+        self->next_probe_ns = now_ns + probe_interval(self, now_ns);
         free(answer);
         free(error);
     }

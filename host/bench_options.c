@@ -16,7 +16,8 @@ static const char usage[] =
     "         --bitrate KBPS       of the stream in kbit/s, as a client asks for it (20000)\n"
     "         --encoder NAME       auto, nvenc, vaapi, x264 (as configured)\n"
     "         --json FILE          write all figures to this file\n"
-    "         --compare FILE       print ratios to the figures of such a file\n";
+    "         --compare FILE       print ratios to the figures of such a file\n"
+    "Of the settings (earthshine --set key=value bench) encoder, rate_control, fec_percent and idle_fps matter here.\n";
 
 enum { WORD_MAX = 32 };
 

@@ -71,14 +71,14 @@ static void a_reader_past_its_end_fails_for_good(void **state)
 static void a_region_never_covers_less_than_was_added(void **state)
 {
     (void)state;
-    enum { SIZE = 64 };
+    enum { SIZE = 128 };
     srand(7);
     for (int round = 0; round < 200; round++) {
         static bool wanted[SIZE][SIZE];
         memset(wanted, 0, sizeof(wanted));
         struct region region = {0};
-        for (int n = 0; n < 40; n++) {
-            struct rect r = {rand() % 60, rand() % 60, rand() % 5, rand() % 5};
+        for (int n = 0; n < 3 * REGION_MAX_RECTS; n++) {
+            struct rect r = {rand() % 124, rand() % 124, rand() % 5, rand() % 5};
             region_add(&region, r);
             for (int y = r.y; y < r.y + r.height && y < SIZE; y++)
                 for (int x = r.x; x < r.x + r.width && x < SIZE; x++)
@@ -94,6 +94,15 @@ static void a_region_never_covers_less_than_was_added(void **state)
             }
         }
     }
+}
+
+static void forty_changes_here_and_there_are_not_united(void **state)
+{
+    (void)state;
+    struct region region = {0};
+    for (int i = 0; i < 40; i++)
+        region_add(&region, (struct rect){i % 8 * 300, i / 8 * 200 + i % 3, 64, 16});
+    assert_int_equal(region_area(&region), 40 * 64 * 16);
 }
 
 static void summaries_are_percentiles_of_the_window(void **state)
@@ -187,6 +196,7 @@ int main(void)
         cmocka_unit_test(hex_goes_there_and_back),
         cmocka_unit_test(a_reader_past_its_end_fails_for_good),
         cmocka_unit_test(a_region_never_covers_less_than_was_added),
+        cmocka_unit_test(forty_changes_here_and_there_are_not_united),
         cmocka_unit_test(summaries_are_percentiles_of_the_window),
         cmocka_unit_test(samples_are_those_of_the_window),
         cmocka_unit_test(a_failed_write_keeps_the_old_file),

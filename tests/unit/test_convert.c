@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Conversion against a floating-point reference, AVX2 against plain C. "test_convert time" prints how long 1440p takes.
- */
-#include "base/clock.h"
+/* Conversion against a floating-point reference, fast code against plain C. tests/bench/bench_convert tells times. */
 #include "capture/convert.h"
 
 #include <math.h>
@@ -116,29 +114,69 @@ static void assert_same_planes(const struct frame *a, const struct frame *b)
         assert_memory_equal(a->planes[1] + y * a->strides[1], b->planes[1] + y * b->strides[1], a->layout.width);
 }
 
-static void avx2_gives_the_same_bytes_for_every_width_and_place(void **state)
+/* Every mode of `width` x 6 pixels from some places on. */
+static void assert_as_plain(enum convert_speed speed, int width)
+{
+    struct image image = make_image(width, 6, (uint32_t)width);
+    for (int mode = 0; mode < 6; mode++) {
+        struct frame_pool *pool_a, *pool_b;
+        struct frame *a = make_frame(&pool_a, width, 6, mode / 2, mode & 1);
+        struct frame *b = make_frame(&pool_b, width, 6, mode / 2, mode & 1);
+        struct convert_matrix matrix = convert_matrix_for((enum frame_colour_space)(mode / 2), mode & 1);
+        for (int x = 0; x < width; x += 10) {
+            struct rect area = {x, 0, width - x, 6};
+            convert_area(CONVERT_PLAIN, &matrix, &image, area, a);
+            convert_area(speed, &matrix, &image, area, b);
+            assert_same_planes(a, b);
+        }
+        frame_unref(a);
+        frame_unref(b);
+        frame_pool_unref(pool_a);
+        frame_pool_unref(pool_b);
+    }
+    free(image.pixels);
+}
+
+static void fast_code_gives_the_same_bytes_for_every_width_and_place(void **state)
 {
     (void)state;
-    if (convert_best() != CONVERT_AVX2)
+    if (convert_best() == CONVERT_PLAIN)
         skip();
-    for (int width = 2; width <= 84; width += 2) {
-        struct image image = make_image(width, 6, (uint32_t)width);
-        for (int mode = 0; mode < 6; mode++) {
-            struct frame_pool *pool_a, *pool_b;
-            struct frame *a = make_frame(&pool_a, width, 6, mode / 2, mode & 1);
-            struct frame *b = make_frame(&pool_b, width, 6, mode / 2, mode & 1);
-            struct convert_matrix matrix = convert_matrix_for((enum frame_colour_space)(mode / 2), mode & 1);
-            for (int x = 0; x < width; x += 10) {
-                struct rect area = {x, 0, width - x, 6};
-                convert_area(CONVERT_PLAIN, &matrix, &image, area, a);
-                convert_area(CONVERT_AVX2, &matrix, &image, area, b);
-                assert_same_planes(a, b);
-            }
-            frame_unref(a);
-            frame_unref(b);
-            frame_pool_unref(pool_a);
-            frame_pool_unref(pool_b);
+    for (int speed = CONVERT_PLAIN + 1; speed <= (int)convert_best(); speed++) {
+        for (int width = 2; width <= 84; width += 2)
+            assert_as_plain((enum convert_speed)speed, width);
+    }
+}
+
+static struct image one_colour(const int bgr[3])
+{
+    struct image image = make_image(32, 2, 1);
+    for (int i = 0; i < 32 * 2 * 4; i++)
+        image.pixels[i] = (uint8_t)(i % 4 < 3 ? bgr[i % 4] : 0x5a);
+    return image;
+}
+
+/* Where sums reach their ends: all colours of 0, 1, 127, 128, 254, 255. */
+static void fast_code_gives_the_same_bytes_for_extreme_colours(void **state)
+{
+    static const int levels[] = {0, 1, 127, 128, 254, 255};
+    (void)state;
+    for (int i = 0; i < 6 * 6 * 6 * 6; i++) {
+        int mode = i / 216, colour[] = {levels[i % 6], levels[i / 6 % 6], levels[i / 36 % 6]};
+        struct image image = one_colour(colour);
+        struct frame_pool *pool_a, *pool_b;
+        struct frame *a = make_frame(&pool_a, 32, 2, mode / 2, mode & 1);
+        struct frame *b = make_frame(&pool_b, 32, 2, mode / 2, mode & 1);
+        struct convert_matrix matrix = convert_matrix_for((enum frame_colour_space)(mode / 2), mode & 1);
+        convert_area(CONVERT_PLAIN, &matrix, &image, image_bounds(&image), a);
+        for (int speed = CONVERT_PLAIN + 1; speed <= (int)convert_best(); speed++) {
+            convert_area((enum convert_speed)speed, &matrix, &image, image_bounds(&image), b);
+            assert_same_planes(a, b);
         }
+        frame_unref(a);
+        frame_unref(b);
+        frame_pool_unref(pool_a);
+        frame_pool_unref(pool_b);
         free(image.pixels);
     }
 }
@@ -218,35 +256,12 @@ static void colours_come_back_within_two(void **state)
     }
 }
 
-static int print_times(void)
+int main(void)
 {
-    struct image image = make_image(2560, 1440, 1);
-    struct frame_pool *pool;
-    struct frame *frame = make_frame(&pool, 2560, 1440, 1, false);
-    struct convert_matrix matrix = convert_matrix_for(FRAME_BT709, false);
-    for (int speed = 0; speed <= (int)convert_best(); speed++) {
-        int64_t best = INT64_MAX;
-        for (int i = 0; i < 20; i++) {
-            int64_t start = clock_now_ns();
-            convert_area((enum convert_speed)speed, &matrix, &image, image_bounds(&image), frame);
-            int64_t took = clock_now_ns() - start;
-            best = took < best ? took : best;
-        }
-        printf("1440p to NV12, %s: %.2f ms\n", speed ? "AVX2" : "plain", (double)best / 1e6);
-    }
-    frame_unref(frame);
-    frame_pool_unref(pool);
-    free(image.pixels);
-    return 0;
-}
-
-int main(int argc, char **argv)
-{
-    if (argc > 1 && strcmp(argv[1], "time") == 0)
-        return print_times();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_code_is_within_one_of_the_reference),
-        cmocka_unit_test(avx2_gives_the_same_bytes_for_every_width_and_place),
+        cmocka_unit_test(fast_code_gives_the_same_bytes_for_every_width_and_place),
+        cmocka_unit_test(fast_code_gives_the_same_bytes_for_extreme_colours),
         cmocka_unit_test(parts_within_reach_of_a_change_give_the_whole),
         cmocka_unit_test(greys_have_no_tint_and_white_is_exact),
         cmocka_unit_test(colours_come_back_within_two),

@@ -9,6 +9,7 @@
 #include "xorg_rig.h"
 #include "xvfb_rig.h"
 
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -326,6 +327,38 @@ static void only_what_was_drawn_is_copied(void **state)
     xvfb_rig_stop(&rig);
 }
 
+/* How long the source sleeps when nothing is new, at a time of the test's. */
+static int sleep_ms(struct reader *self, int64_t now_ns)
+{
+    int64_t again_ns;
+    do {
+        struct pollfd fd = {.fd = self->source->ops->fd(self->source), .events = POLLIN};
+        assert_int_equal(self->source->ops->pump(self->source, now_ns, &again_ns), SOURCE_QUIET);
+        if (self->x11->probe_sent)
+            poll(&fd, 1, 1000);
+    } while (self->x11->probe_sent);
+    return (int)((again_ns - now_ns) / CLOCK_MS_NS);
+}
+
+static void a_still_screen_is_asked_for_its_pointer_less_often(void **state)
+{
+    (void)state;
+    struct xvfb_rig rig;
+    struct reader reader;
+    struct source_picture picture;
+    xvfb_rig_start(&rig, -1, 640, 480);
+    reader_start(&reader, rig.name, "auto", WAY_COPY);
+    settle(&reader);
+    sleep_ms(&reader, clock_now_ns()); /* no question is left open */
+    int64_t later_ns = clock_now_ns() + 60 * CLOCK_SECOND_NS;
+    assert_int_equal(sleep_ms(&reader, later_ns), 250);
+    assert_true(reader.source->ops->fetch(reader.source, later_ns, &picture));
+    assert_int_equal(sleep_ms(&reader, later_ns + CLOCK_SECOND_NS), 100);
+    assert_int_equal(sleep_ms(&reader, later_ns + 3 * CLOCK_SECOND_NS), 250);
+    reader_stop(&reader);
+    xvfb_rig_stop(&rig);
+}
+
 static void say(const struct xorg_rig *rig, const char *words)
 {
     free(xorg_rig_xrandr(rig, words));
@@ -425,6 +458,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_drawn_on_xvfb_is_read_exactly),
         cmocka_unit_test(only_what_was_drawn_is_copied),
+        cmocka_unit_test(a_still_screen_is_asked_for_its_pointer_less_often),
         cmocka_unit_test(an_output_beside_another_is_read_exactly_while_modes_change),
         cmocka_unit_test(a_server_that_refuses_is_asked_for_less),
         cmocka_unit_test(what_was_drawn_before_a_refusal_is_not_lost),
