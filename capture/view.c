@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { DUE_SLACK = 64 };
+
 struct view *view_create(struct display *display, const struct view_config *config)
 {
     const struct frame_layout *layout = &config->layout;
@@ -202,11 +204,16 @@ static bool must_post(const struct view *self, const struct view_picture *pictur
     return self->all_pending || picture->is_status != self->newest->is_status;
 }
 
-/* Keeps the rate when the wake-up was late, without a burst after a pause. */
+/*
+ * At most the rate in the long run, and two pictures at once after a pause. What is drawn at the rate thus meets an
+ * open door, whenever it is drawn: with a fixed distance it would wait each time by how much it came too early the
+ * first time. The door is a little faster than the rate, so that it stays open for clocks that do not agree.
+ */
 static void set_due(struct view *self, int64_t now_ns)
 {
     int64_t interval_ns = atomic_load_explicit(&self->interval_ns, memory_order_relaxed);
-    self->due_ns = (now_ns - self->due_ns < interval_ns ? self->due_ns : now_ns) + interval_ns;
+    int64_t next_ns = self->due_ns + interval_ns - interval_ns / DUE_SLACK;
+    self->due_ns = next_ns > now_ns ? next_ns : now_ns;
 }
 
 static void stamp(struct view *self, const struct view_picture *picture, int64_t start_ns, struct frame *frame)

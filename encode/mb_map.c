@@ -83,8 +83,9 @@ static void mark(struct mb_map *self, const struct frame *frame, int column, int
         return;
     self->constant[at] = MB_MAP_CHANGED;
     self->by_qp[self->qp[at]] -= self->activity[at];
-    self->activity[at] = activity_at(self, frame, column, row);
     bool moves = self->before[at] == MB_MAP_CHANGED;
+    if (!moves)
+        self->activity[at] = activity_at(self, frame, column, row);
     change->count++;
     change->moving += moves;
     change->activity += self->activity[at];
@@ -109,6 +110,21 @@ struct mb_map_change mb_map_mark(struct mb_map *self, const struct frame *frame,
             for (int column = r.x / MB_MAP_PX; column <= (r.x + r.width - 1) / MB_MAP_PX; column++)
                 mark(self, frame, column, row, &change);
     }
+    return change;
+}
+
+struct mb_map_change mb_map_look(struct mb_map *self, const struct frame *frame)
+{
+    struct mb_map_change change = {0};
+    for (int at = 0; at < self->count; at++) {
+        if (self->constant[at] != MB_MAP_CHANGED)
+            continue;
+        if (self->before[at] == MB_MAP_CHANGED)
+            self->activity[at] = activity_at(self, frame, at % self->columns, at / self->columns);
+        change.count++;
+        change.activity += self->activity[at];
+    }
+    change.sudden = change.activity;
     return change;
 }
 

@@ -39,5 +39,7 @@ struct mb_map_change {
 };
 /* Marks what `damage` touches, all of it for an IDR, and looks at it. */
 struct mb_map_change mb_map_mark(struct mb_map *self, const struct frame *frame, const struct region *damage, bool idr);
+/* Looks anew at what goes on changing. The change as if it were sudden. */
+struct mb_map_change mb_map_look(struct mb_map *self, const struct frame *frame);
 /* The picture marked last was coded with `qp`; so were all that did not change and were worse. */
 void mb_map_coded(struct mb_map *self, int qp);

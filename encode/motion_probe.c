@@ -8,9 +8,11 @@
 
 enum {
     NEAR = 6,      /* px: every offset up to it is tried, further away only those along the axes */
+    PAUSE = 8,     /* pictures */
     SITES_MIN = 6, /* that move: fewer tell nothing */
 };
 #define USUAL_WEIGHT 0.25
+#define USUAL_MIN    0.2 /* below, a cut could not be told, and the probe only looks now and then */
 #define CUT_SHARE    0.5 /* of the usual share that is found */
 
 void motion_probe_init(struct motion_probe *self, const struct mb_map *map)
@@ -85,6 +87,10 @@ static void keep(struct motion_site *site, const struct frame *frame)
 bool motion_probe_is_cut(struct motion_probe *self, const struct mb_map *map, const struct frame *frame)
 {
     int moving = 0, found = 0;
+    bool pays = self->usual < 0 || self->usual >= USUAL_MIN;
+    if (!pays && ++self->pause < PAUSE)
+        return false;
+    self->pause = 0;
     ptrdiff_t stride = frame->strides[0];
     for (int i = 0; i < self->count; i++) {
         struct motion_site *site = &self->sites[i];
@@ -101,7 +107,7 @@ bool motion_probe_is_cut(struct motion_probe *self, const struct mb_map *map, co
     if (moving < SITES_MIN)
         return false;
     double share = (double)found / moving;
-    bool cut = self->usual >= 0 && share < CUT_SHARE * self->usual && self->usual > 0.2;
+    bool cut = self->usual > 0 && share < CUT_SHARE * self->usual && pays;
     self->usual = self->usual < 0 || cut ? share : self->usual + USUAL_WEIGHT * (share - self->usual);
     return cut;
 }

@@ -25,6 +25,7 @@ struct motion_probe {
         uint8_t patch[MOTION_PROBE_SIDE * MOTION_PROBE_SIDE];
     } sites[MOTION_PROBE_SITES];
     int count;
+    int pause;    /* pictures since it looked */
     double usual; /* share of moving sites that were found in the last pictures; negative: not known */
 };
 

@@ -2,17 +2,17 @@
 #include "encode/qp_control.h"
 
 enum {
-    BUCKET_SHARES = 4,         /* as net/pacer.h */
-    IDR_PER_SECOND = 10,       /* an IDR: 1/10 s of the rate */
-    REPAY_NS = 125000000,      /* half of what is missing is repaid in this time */
-    FORGET_NS = 250000000,     /* after such a pause what moves may be something else */
-    FALL_NS = 45000000,        /* between falls while something changes */
-    FALL_SMALL_NS = 400000000, /* if it is by less than: */
+    BUCKET_SHARES = 4,     /* as net/pacer.h */
+    IDR_PER_SECOND = 10,   /* an IDR: 1/10 s of the rate */
+    REPAY_NS = 125000000,  /* half of what is missing is repaid in this time */
+    FORGET_NS = 250000000, /* after such a pause what moves may be something else */
+    FALL_NS = 45000000,    /* between falls while something changes */
     FALL_MIN = 2,
     REPEATS_AS_THEY_ARE = 2,
     COARSE_QP = 34,
 };
 #define IDR_MARGIN 0.85
+#define AIM        0.94 /* of the rate: close to it the pacer makes pictures wait */
 
 /* Bits per unit of activity without prediction from other pictures, at QP 2, 8, 14 ...: between those of small text
  * (0.92 at 14, 0.46 at 32) and of noise (3.1, 0.55), as libx264 took them. */
@@ -42,7 +42,7 @@ void qp_control_init(struct qp_control *self, const struct qp_control_config *co
 {
     *self = (struct qp_control){
         .config = *config,
-        .rate = config->bitrate_kbps * 1e-6,
+        .rate = config->bitrate_kbps * 1e-6 * AIM,
         .interval_ns = 1e11 / config->fps_x100,
         .qp = QP_CONTROL_MAX,
         .refine_factor = 1.2,
@@ -52,16 +52,26 @@ void qp_control_init(struct qp_control *self, const struct qp_control_config *co
     self->tokens = BUCKET_SHARES * self->interval_ns * self->rate;
 }
 
+static double capacity_of(const struct qp_control *self)
+{
+    return BUCKET_SHARES * 1e11 / self->config.fps_x100 * self->rate;
+}
+
 static void pass_time(struct qp_control *self, int64_t now_ns)
 {
     double frame_ns = 1e11 / self->config.fps_x100, passed_ns = (double)(now_ns - self->last_ns);
-    double capacity = BUCKET_SHARES * frame_ns * self->rate;
+    double capacity = capacity_of(self);
     if (self->last_ns) {
         self->interval_ns += (clamp(passed_ns, frame_ns, 4 * frame_ns) - self->interval_ns) / 8;
         self->tokens += passed_ns * self->rate;
     }
     self->tokens = self->tokens > capacity ? capacity : self->tokens;
     self->last_ns = now_ns;
+}
+
+static bool is_full(const struct qp_control *self)
+{
+    return self->tokens >= 0.95 * capacity_of(self);
 }
 
 static int kind_of(const struct qp_control *self, int changed)
@@ -127,22 +137,36 @@ static int refine(const struct qp_control *self, int needed)
 {
     if (self->rests <= REPEATS_AS_THEY_ARE && self->qp <= COARSE_QP)
         return self->qp;
-    double capacity = BUCKET_SHARES * 1e11 / self->config.fps_x100 * self->rate;
-    int most = self->tokens >= capacity && self->qp > QP_CONTROL_MIN ? self->qp - 1 : self->qp;
+    int most = is_full(self) && self->qp > QP_CONTROL_MIN ? self->qp - 1 : self->qp;
     return needed < most ? needed : most;
 }
 
+/* One step down although it is more than there is: otherwise a low rate would never get there. */
+static bool can_step(struct qp_control *self, const struct mb_map *map, const struct mb_map_change *change)
+{
+    if (!is_full(self) || self->qp <= QP_CONTROL_MIN)
+        return false;
+    foretell(self, map, change, self->qp - 1);
+    return self->moving + self->sudden + self->refined <= self->tokens + 2 * share_of(self);
+}
+
 /* The QP of a picture in which something changes, when `needed` would fit. */
-static int hold(struct qp_control *self, int needed, int64_t now_ns)
+static int hold(struct qp_control *self, const struct mb_map *map, const struct mb_map_change *change, int needed,
+                int64_t now_ns)
 {
     if (needed == self->qp + 1 && self->tokens > 1.5 * share_of(self))
         return self->qp;
-    if (needed >= self->qp)
+    if (needed > self->qp)
         return needed;
     if (self->kind == QP_CONTROL_KINDS - 1)
-        return self->qp - 1;
-    if (now_ns - self->fell_ns < (self->qp - needed < FALL_MIN ? FALL_SMALL_NS : FALL_NS))
+        return needed < self->qp ? self->qp - 1 : self->qp;
+    if (now_ns - self->fell_ns < FALL_NS)
         return self->qp;
+    if (self->qp - needed < FALL_MIN) {
+        if (!can_step(self, map, change))
+            return self->qp;
+        needed = self->qp - 1;
+    }
     self->fell_ns = now_ns;
     return needed;
 }
@@ -162,7 +186,7 @@ int qp_control_choose(struct qp_control *self, const struct mb_map *map, const s
     int from = idr && self->again ? self->qp + FALL_MIN : QP_CONTROL_MIN;
     int qp = find(self, map, change, from);
     if (!idr)
-        qp = change->count ? hold(self, qp, now_ns) : refine(self, qp);
+        qp = change->count ? hold(self, map, change, qp, now_ns) : refine(self, qp);
     foretell(self, map, change, qp);
     self->qp = qp;
     return qp;

@@ -65,11 +65,16 @@ static void rig_stop(struct rig *self)
     free(self->screen.pixels);
 }
 
-static void show(struct rig *self, const struct region *damage, bool is_status)
+static void show_at(struct rig *self, const struct region *damage, bool is_status, int64_t now_ns)
 {
     struct view_picture picture = {.image = &self->screen, .is_status = is_status};
     view_add_damage(self->view, damage);
-    view_show(self->view, &picture, self->now_ns += CLOCK_SECOND_NS);
+    view_show(self->view, &picture, self->now_ns = now_ns);
+}
+
+static void show(struct rig *self, const struct region *damage, bool is_status)
+{
+    show_at(self, damage, is_status, self->now_ns + CLOCK_SECOND_NS);
 }
 
 static struct region whole_screen(const struct rig *self)
@@ -240,7 +245,6 @@ static void no_picture_comes_when_nothing_looks_different(void **state)
         show(&rig, &all, false);
         assert_false(take(&rig));
         assert_false(view_is_waiting(rig.view));
-        assert_int_equal(rig.view->due_ns, rig.now_ns + CLOCK_SECOND_NS / 60);
     }
     assert_int_equal(view_get_counters(rig.view).unchanged, 10);
     assert_int_equal(view_get_counters(rig.view).pictures, 1);
@@ -250,6 +254,51 @@ static void no_picture_comes_when_nothing_looks_different(void **state)
     assert_int_equal(rig.taken->number, 2);
     assert_shown(&rig);
     rig_stop(&rig);
+}
+
+/* Draws each `painted_ns`, beginning at `phase_ns`; how late the last picture was, and how many there were. */
+static int64_t play(int64_t painted_ns, int64_t phase_ns, int paintings, uint64_t *ret_pictures)
+{
+    struct rig rig;
+    rig_start(&rig, WIDTH, HEIGHT, FRAME_NV12);
+    struct region all = whole_screen(&rig), dot = {.count = 0};
+    int64_t shown_ns = 0, late_ns = 0;
+    region_add(&dot, (struct rect){50, 50, 2, 2});
+    show(&rig, &all, false);
+    assert_true(take(&rig));
+    int64_t start_ns = rig.now_ns;
+    for (int i = 0; i < paintings; i++) {
+        int64_t last_ns = start_ns + phase_ns + i * painted_ns;
+        if (last_ns < shown_ns) /* this and the one that waits become one picture */
+            continue;
+        paint(&rig, dot.rects[0]);
+        shown_ns = last_ns > rig.view->due_ns ? last_ns : rig.view->due_ns;
+        late_ns = shown_ns - last_ns;
+        show_at(&rig, &dot, false, shown_ns);
+        assert_true(take(&rig));
+    }
+    *ret_pictures = view_get_counters(rig.view).pictures;
+    rig_stop(&rig);
+    return late_ns;
+}
+
+static void what_is_drawn_at_the_rate_never_waits(void **state)
+{
+    (void)state;
+    for (int64_t phase_ns = 0; phase_ns < CLOCK_SECOND_NS / 60; phase_ns += CLOCK_MS_NS) {
+        uint64_t pictures;
+        assert_int_equal(play(CLOCK_SECOND_NS / 60, phase_ns, 100, &pictures), 0);
+        assert_int_equal(pictures, 101);
+        assert_int_equal(play(CLOCK_SECOND_NS / 60 - 100000, phase_ns, 100, &pictures), 0); /* their clock is fast */
+    }
+}
+
+static void what_is_drawn_faster_is_held_to_the_rate(void **state)
+{
+    (void)state;
+    uint64_t pictures;
+    play(5 * CLOCK_MS_NS, 0, 400, &pictures); /* two seconds of 200 a second */
+    assert_in_range(pictures, 119, 124);
 }
 
 static void a_picture_that_must_be_shown_comes_even_without_a_difference(void **state)
@@ -323,6 +372,8 @@ int main(void)
         cmocka_unit_test(after_random_steps_a_view_shows_the_screen),
         cmocka_unit_test(one_pixel_under_full_damage_is_a_small_damage),
         cmocka_unit_test(no_picture_comes_when_nothing_looks_different),
+        cmocka_unit_test(what_is_drawn_at_the_rate_never_waits),
+        cmocka_unit_test(what_is_drawn_faster_is_held_to_the_rate),
         cmocka_unit_test(a_picture_that_must_be_shown_comes_even_without_a_difference),
         cmocka_unit_test(another_size_of_the_screen_is_shown),
         cmocka_unit_test(without_a_free_frame_all_stays_pending),
