@@ -36,8 +36,9 @@ struct lavc {
     AVFrame *surface;               /* VAAPI only */
     AVPacket *packet;               /* the access unit handed out last */
     int64_t pts;
-    bool opened;       /* messages go to the log; before, they are the reason for a refusal */
-    char message[160]; /* libavcodec's error lines while opening */
+    bool opened;
+    char message[160]; /* libavcodec's errors during the call that is going on */
+    char hint[160];    /* while opening: its last line below an error */
 };
 
 /* The instance behind a line of libavcodec, or NULL when it is about something else. */
@@ -50,20 +51,45 @@ static struct lavc *instance_of(void *object)
     return context->codec && av_codec_is_encoder(context->codec) ? context->opaque : NULL;
 }
 
+/* A line may come in pieces. */
+static void append(struct lavc *self, const char *text)
+{
+    size_t used = strlen(self->message), length = strcspn(text, "\n");
+    snprintf(self->message + used, sizeof(self->message) - used, "%.*s%s", (int)length, text, text[length] ? "; " : "");
+}
+
+/*
+ * Errors make the message. What a GPU lacks is said at a lower level, by the line before "No capable devices found".
+ */
 static void take_message(void *object, int level, const char *format, va_list arguments)
 {
-    char text[160];
-    if (level > AV_LOG_WARNING)
+    char text[sizeof(((struct lavc *)NULL)->message)];
+    struct lavc *self = level <= AV_LOG_VERBOSE ? instance_of(object) : NULL;
+    bool is_error = level <= AV_LOG_ERROR, may_be_hint = self && !self->opened;
+    if (level > AV_LOG_WARNING && !may_be_hint)
         return;
     vsnprintf(text, sizeof(text), format, arguments);
-    text[strcspn(text, "\n")] = '\0';
-    struct lavc *self = instance_of(object);
-    if (!self || self->opened || level > AV_LOG_ERROR) {
-        log_debug("lavc: %s", text);
+    if (self && is_error) {
+        bool needs_hint = !self->message[0] && !strncmp(text, "No capable devices", 18);
+        append(self, needs_hint ? self->hint : "");
+        append(self, text);
         return;
     }
-    size_t used = strlen(self->message);
-    snprintf(self->message + used, sizeof(self->message) - used, "%s%s", used ? "; " : "", text);
+    if (may_be_hint)
+        memcpy(self->hint, text, sizeof(text));
+    text[strcspn(text, "\n")] = '\0';
+    log_debug("lavc: %s", text);
+}
+
+/* What libavcodec said about the last call, in one line; if it said nothing, what `error` means. */
+static const char *explain(struct lavc *self, int error)
+{
+    size_t length = strlen(self->message);
+    while (length > 0 && strchr(" ;", self->message[length - 1]))
+        self->message[--length] = '\0';
+    if (!length)
+        av_strerror(error, self->message, sizeof(self->message));
+    return self->message;
 }
 
 static void set_option(AVCodecContext *context, const char *name, const char *value)
@@ -93,9 +119,7 @@ static void set_common(AVCodecContext *context, const struct encoder_config *con
     context->time_base = (AVRational){100, config->fps_x100};
     context->bit_rate = context->rc_max_rate = rate;
     context->rc_buffer_size = (int)(rate * 100 / config->fps_x100); /* one picture */
-    context->gop_size = INT_MAX;
     context->max_b_frames = 0;
-    context->refs = 1;
     context->slices = config->slices;
     context->profile = FF_PROFILE_H264_HIGH;
     context->flags = AV_CODEC_FLAG_LOW_DELAY;
@@ -148,12 +172,26 @@ static struct encoder *lavc_open(struct lavc *self, char *ret_reason, size_t rea
 {
     int error = avcodec_open2(self->context, NULL, NULL);
     if (error < 0) {
-        snprintf(ret_reason, reason_size, "%s", self->message[0] ? self->message : av_err2str(error));
+        snprintf(ret_reason, reason_size, "%s", explain(self, error));
         lavc_destroy(&self->base);
         return NULL;
     }
     self->opened = true;
     return &self->base;
+}
+
+/* The two errors by which drivers tell that the limit of sessions is reached, the newer ones by the second. */
+static void put_sessions_first(char *reason, size_t reason_size)
+{
+    char detail[160];
+    bool refused = strstr(reason, "OpenEncodeSessionEx failed") &&
+                   (strstr(reason, "out of memory") || strstr(reason, "incompatible client key"));
+    if (!refused)
+        return;
+    snprintf(detail, sizeof(detail), "%s", reason);
+    snprintf(reason, reason_size,
+             "the GPU gives no further encoder session, their limit or its memory is used up (%.*s)",
+             (int)strcspn(detail, ";"), detail);
 }
 
 static bool library_is_installed(const char *name)
@@ -164,28 +202,58 @@ static bool library_is_installed(const char *name)
     return library != NULL;
 }
 
+/*
+ * The quality that the pixel rate leaves time for. The limits have not been measured: they are guesses that leave a
+ * Tesla P4 half of its time, as it is shared.
+ */
+static const char *choose_preset(const struct encoder_config *config)
+{
+    static const struct {
+        int64_t pixels_per_s;
+        const char *preset;
+    } limits[] = {
+        {INT64_C(1920) * 1088 * 60, "p4"}, {INT64_C(2560) * 1440 * 60, "p3"}, {INT64_C(1920) * 1088 * 120, "p2"}};
+    int64_t rate = (int64_t)config->layout.width * config->layout.height * config->fps_x100 / 100;
+    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+        if (rate <= limits[i].pixels_per_s)
+            return limits[i].preset;
+    return "p1";
+}
+
+/* NULL, or what is missing, in words. */
+static const char *find_missing_library(void)
+{
+    if (!library_is_installed("libcuda.so.1"))
+        return "libcuda.so.1 is not installed: no NVIDIA driver in this guest";
+    if (!library_is_installed("libnvidia-encode.so.1"))
+        return "libnvidia-encode.so.1 is not installed: the NVIDIA driver is there without its encoder library";
+    return NULL;
+}
+
+/* `refs` stays unset, as older GPUs then refuse: dpb_size is what makes it one reference. */
 static struct encoder *nvenc_create(const struct encoder_config *config, char *ret_reason, size_t reason_size)
 {
-    if (!library_is_installed("libcuda.so.1")) {
-        snprintf(ret_reason, reason_size, "libcuda.so.1 is not installed: no NVIDIA driver in this guest");
-        return NULL;
-    }
-    if (!library_is_installed("libnvidia-encode.so.1")) {
-        snprintf(ret_reason, reason_size,
-                 "libnvidia-encode.so.1 is not installed: the NVIDIA driver is there without its encoder library");
+    const char *missing = find_missing_library();
+    if (missing) {
+        snprintf(ret_reason, reason_size, "%s", missing);
         return NULL;
     }
     struct lavc *self = lavc_alloc(&encoder_nvenc, "h264_nvenc", config, ret_reason, reason_size);
     if (!self)
         return NULL;
     self->context->pix_fmt = AV_PIX_FMT_NV12;
+    self->context->gop_size = -1; /* infinite */
     static const char *const options[][2] = {
-        {"preset", "p1"}, {"tune", "ull"},     {"profile", "high"}, {"rc", "cbr"}, {"zerolatency", "1"},
-        {"delay", "0"},   {"forced-idr", "1"}, {"dpb_size", "1"},   {"aud", "0"},  {"rc-lookahead", "0"},
+        {"tune", "ull"}, {"profile", "high"}, {"rc", "cbr"},     {"zerolatency", "1"},  {"delay", "0"},
+        {"aud", "0"},    {"forced-idr", "1"}, {"dpb_size", "1"}, {"rc-lookahead", "0"},
     };
+    set_option(self->context, "preset", choose_preset(config));
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
         set_option(self->context, options[i][0], options[i][1]);
-    return lavc_open(self, ret_reason, reason_size);
+    struct encoder *encoder = lavc_open(self, ret_reason, reason_size);
+    if (!encoder)
+        put_sessions_first(ret_reason, reason_size);
+    return encoder;
 }
 
 /* The device and the surfaces that pictures are uploaded to. 0 or an AVERROR. */
@@ -224,6 +292,8 @@ static struct encoder *vaapi_try(const struct encoder_config *config, const char
         lavc_destroy(&self->base);
         return NULL;
     }
+    self->context->gop_size = INT_MAX;
+    self->context->refs = 1;
     static const char *const options[][2] = {{"rc_mode", "CBR"}, {"async_depth", "1"}, {"aud", "0"}, {"sei", "0"}};
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
         set_option(self->context, options[i][0], options[i][1]);
@@ -274,6 +344,7 @@ static int upload(struct lavc *self)
 static int run(struct lavc *self, const struct frame *frame, bool idr)
 {
     av_packet_unref(self->packet);
+    self->message[0] = '\0';
     if (!borrow_planes(self, frame))
         return AVERROR(ENOMEM);
     int error = self->surfaces ? upload(self) : 0;
@@ -301,7 +372,7 @@ static enum encode_result lavc_encode(struct encoder *base, const struct frame *
     int error = run(self, frame, idr);
     if (error < 0) {
         log_error("lavc: %s: %s", self->context->codec->name,
-                  error == AVERROR(EAGAIN) ? "holds a picture back" : av_err2str(error));
+                  error == AVERROR(EAGAIN) && !self->message[0] ? "holds a picture back" : explain(self, error));
         return ENCODE_FAILED;
     }
     size_t size = (size_t)self->packet->size;

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Our `nvenc` backend and Debian's libavcodec against the driver double of tests/fakegpu. It shows what is asked of the
+ * driver and what becomes of its refusals, not how NVIDIA's encoder behaves.
+ */
+#include "encode/annexb.h"
+#include "encode/encoder.h"
+#include "tests/fakegpu/rig.h"
+#include "tests/unit/nv12_scene.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <libavcodec/avcodec.h>
+
+struct rig {
+    struct nv12_scene scene;
+    struct encoder *encoder;
+    AVCodecContext *decoder;
+    AVPacket *packet;
+    AVFrame *decoded;
+    struct au_part part;
+};
+
+static struct encoder_config config_for(const struct nv12_scene *scene)
+{
+    return (struct encoder_config){
+        .codec = ENCODER_H264, .layout = scene->frame.layout, .fps_x100 = 6000, .bitrate_kbps = 12000, .slices = 1};
+}
+
+static void rig_init(struct rig *self)
+{
+    nv12_scene_init(&self->scene, 640, 360, NV12_SCROLL);
+    struct encoder_config config = config_for(&self->scene);
+    self->encoder = encoder_create("nvenc", &config);
+    self->decoder = avcodec_alloc_context3(avcodec_find_decoder(AV_CODEC_ID_H264));
+    self->packet = av_packet_alloc();
+    self->decoded = av_frame_alloc();
+    assert_true(self->encoder && self->decoder && self->packet && self->decoded);
+    self->decoder->flags |= AV_CODEC_FLAG_LOW_DELAY;
+    self->decoder->thread_count = 1;
+    assert_int_equal(avcodec_open2(self->decoder, NULL, NULL), 0);
+}
+
+static void rig_finish(struct rig *self)
+{
+    encoder_destroy(self->encoder);
+    avcodec_free_context(&self->decoder);
+    av_packet_free(&self->packet);
+    av_frame_free(&self->decoded);
+    nv12_scene_finish(&self->scene);
+}
+
+static enum encode_result encode(struct rig *self, bool idr)
+{
+    return encoder_encode(self->encoder, &self->scene.frame, &self->scene.frame.damage, 1, idr, &self->part);
+}
+
+/* The picture must come out at once. */
+static void decode(struct rig *self)
+{
+    assert_int_equal(av_new_packet(self->packet, (int)self->part.size), 0);
+    memcpy(self->packet->data, self->part.data, self->part.size);
+    assert_int_equal(avcodec_send_packet(self->decoder, self->packet), 0);
+    av_packet_unref(self->packet);
+    assert_int_equal(avcodec_receive_frame(self->decoder, self->decoded), 0);
+}
+
+static double luma_psnr(const struct rig *self)
+{
+    const struct frame *frame = &self->scene.frame;
+    double sum = 0;
+    for (int y = 0; y < frame->layout.height; y++) {
+        const uint8_t *a = frame->planes[0] + (ptrdiff_t)y * frame->strides[0];
+        const uint8_t *b = self->decoded->data[0] + (ptrdiff_t)y * self->decoded->linesize[0];
+        for (int x = 0; x < frame->layout.width; x++)
+            sum += (a[x] - b[x]) * (a[x] - b[x]);
+    }
+    double pixels = (double)frame->layout.width * frame->layout.height;
+    return sum > 0 ? 10 * log10(255.0 * 255.0 * pixels / sum) : 99;
+}
+
+static struct encoder_report probe(const char *script)
+{
+    struct encoder_report reports[ENCODER_REPORTS_MAX];
+    rig_script(script);
+    assert_int_equal(encoder_probe("nvenc", reports), 1);
+    assert_int_equal(rig_count("destroy"), rig_count("opened"));
+    return reports[0];
+}
+
+static void assert_refused(const char *script, const char *words)
+{
+    struct encoder_report report = probe(script);
+    print_message("%.*s: %s\n", (int)strcspn(script, "\n"), script, report.reason);
+    assert_false(report.usable);
+    if (!strstr(report.reason, words))
+        fail_msg("'%s' is not in the reason", words);
+}
+
+static void it_probes_as_usable_on_each_driver_branch(void **state)
+{
+    (void)state;
+    static const char *const scripts[] = {"driver=R470\n", "driver=R535\n", "driver=R550\n", "driver=R570\n"};
+    for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
+        struct encoder_report report = probe(scripts[i]);
+        assert_string_equal(report.reason, "");
+        assert_true(report.usable);
+    }
+}
+
+static void a_gpu_without_what_we_do_not_use_is_good_enough(void **state)
+{
+    (void)state;
+    assert_true(probe("cap.multiple_references=0\n").usable);
+    assert_true(probe("cap.lookahead=0\ncap.temporal_aq=0\ncap.weighted=0\ncap.ltr=0\n").usable);
+    assert_true(probe("cap.invalidation=0\ncap.intra_refresh=0\ncap.subframe=0\ncap.yuv444=0\ncap.10bit=0\n").usable);
+}
+
+static void a_refusal_says_why(void **state)
+{
+    (void)state;
+    assert_refused("driver=R450\n", "Required: 11.1 Found: 10.0");
+    assert_refused("driver=R450\n", "470.57.02");
+    assert_refused("api=11.0\n", "Required: 11.1 Found: 11.0");
+    assert_refused("gpu=none\n", "no CUDA-capable device");
+    assert_refused("cuda_error=999\n", "cuInit");
+    assert_refused("codecs=hevc\n", "not supported");
+    assert_refused("cap.width_max=600\n", "600");
+    assert_refused("memory_mb=1\n", "out of memory");
+    assert_refused("fail.InitializeEncoder=generic\n", "InitializeEncoder");
+    assert_refused("fail.picture.0=generic\n", "could not encode a picture");
+}
+
+static void no_free_session_is_said_in_words_for_the_operator(void **state)
+{
+    (void)state;
+    assert_refused("sessions=0\n", "no further encoder session");
+    assert_refused("sessions=0\nsession_error=incompatible_client_key\n", "no further encoder session");
+}
+
+static void the_session_over_the_limit_is_refused_and_the_first_goes_on(void **state)
+{
+    (void)state;
+    struct rig rig = {0};
+    rig_script("sessions=1\n");
+    rig_init(&rig);
+    struct encoder_config config = config_for(&rig.scene);
+    assert_null(encoder_create("nvenc", &config));
+    assert_int_equal(encode(&rig, false), ENCODE_OK);
+    rig_finish(&rig);
+    for (int i = 0; i < 3; i++) { /* each gives its session back */
+        struct encoder *encoder = encoder_create("nvenc", &config);
+        assert_non_null(encoder);
+        encoder_destroy(encoder);
+    }
+}
+
+static void low_latency_parameters_arrive(void **state)
+{
+    (void)state;
+    static const char *const wanted[] = {
+        "codec=h264",      "tuning=ull",   "profile=high", "width=640",      "height=360",   "fps=6000/100",
+        "ptd=1",           "async=0",      "gop=-1",       "interval_p=1",   "rc=cbr",       "average=12000000",
+        "max=12000000",    "vbv=200000",   "multipass=0",  "zero_reorder=1", "lookahead=0",  "aq=0",
+        "dpb=1",           "slice_mode=3", "slices=1",     "repeat=1",       "no_headers=0", "aud=0",
+        "intra_refresh=0", "ltr=0",        "chroma=1",     "weighted=0",
+    };
+    struct rig rig = {0};
+    rig_script("");
+    rig_init(&rig);
+    const char *line = rig_line("initialize", 0);
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+        assert_true(rig_has(line, wanted[i]));
+    assert_int_equal(encode(&rig, false), ENCODE_OK);
+    assert_true(rig_has(rig_line("picture", 0), "format=nv12"));
+    rig_finish(&rig);
+}
+
+static void the_preset_follows_the_pixel_rate(void **state)
+{
+    (void)state;
+    static const struct {
+        int width, height, fps_x100;
+        const char *preset;
+    } cases[] = {
+        {1280, 720, 6000, "preset=p4"},   {1920, 1080, 6000, "preset=p4"}, {2560, 1440, 6000, "preset=p3"},
+        {1920, 1080, 12000, "preset=p2"}, {3840, 2160, 6000, "preset=p1"}, {2560, 1440, 14400, "preset=p1"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct encoder_config config = {.codec = ENCODER_H264,
+                                        .layout = {.width = cases[i].width,
+                                                   .height = cases[i].height,
+                                                   .format = FRAME_NV12,
+                                                   .colour_space = FRAME_BT709},
+                                        .fps_x100 = cases[i].fps_x100,
+                                        .bitrate_kbps = 20000,
+                                        .slices = 1};
+        rig_script("");
+        struct encoder *encoder = encoder_create("nvenc", &config);
+        assert_non_null(encoder);
+        assert_true(rig_has(rig_line("initialize", 0), cases[i].preset));
+        encoder_destroy(encoder);
+    }
+}
+
+static void colours_are_signalled_as_negotiated(void **state)
+{
+    (void)state;
+    static const struct {
+        enum frame_colour_space space;
+        bool full;
+        const char *matrix, *range;
+    } cases[] = {{FRAME_BT601, false, "matrix=6", "full_range=0"},
+                 {FRAME_BT601, true, "matrix=6", "full_range=1"},
+                 {FRAME_BT709, false, "matrix=1", "full_range=0"},
+                 {FRAME_BT709, true, "matrix=1", "full_range=1"}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct encoder_config config = {.layout = {.width = 640,
+                                                   .height = 360,
+                                                   .format = FRAME_NV12,
+                                                   .colour_space = cases[i].space,
+                                                   .full_range = cases[i].full},
+                                        .fps_x100 = 6000,
+                                        .bitrate_kbps = 5000,
+                                        .slices = 1};
+        rig_script("");
+        struct encoder *encoder = encoder_create("nvenc", &config);
+        assert_non_null(encoder);
+        assert_true(rig_has(rig_line("initialize", 0), cases[i].matrix));
+        assert_true(rig_has(rig_line("initialize", 0), cases[i].range));
+        encoder_destroy(encoder);
+    }
+}
+
+static int count_units(const struct au_part *part, int type)
+{
+    struct annexb_nal nal = {0};
+    int count = 0;
+    while (annexb_next(part->data, part->size, nal.end, &nal))
+        count += (part->data[nal.head] & 31) == type;
+    return count;
+}
+
+static void each_picture_comes_out_at_once_and_idr_only_on_demand(void **state)
+{
+    (void)state;
+    struct rig rig = {0};
+    rig_script("");
+    rig_init(&rig);
+    for (int i = 0; i < 300; i++) {
+        bool demand = i == 37 || i == 38 || i == 290, idr = demand || i == 0;
+        assert_int_equal(encode(&rig, demand), ENCODE_OK);
+        assert_int_equal(rig.part.type, idr ? PART_IDR : PART_PREDICTED);
+        assert_int_equal(count_units(&rig.part, ANNEXB_H264_SPS), idr);
+        assert_int_equal(count_units(&rig.part, ANNEXB_H264_PPS), idr);
+        assert_int_equal(count_units(&rig.part, ANNEXB_H264_SEI), 0);
+        assert_int_equal(count_units(&rig.part, ANNEXB_H264_AUD), 0);
+        decode(&rig);
+        if (i % 8 == 7)
+            assert_true(luma_psnr(&rig) > 25);
+        if (i < 60)
+            nv12_scene_step(&rig.scene);
+    }
+    assert_int_equal(rig_count("picture"), 300);
+    assert_true(rig_has(rig_line("picture", 38), "flags=idr") || rig_has(rig_line("picture", 38), "flags=idrheaders"));
+    rig_finish(&rig);
+    assert_int_equal(rig_count("destroy"), 1);
+}
+
+static void there_are_as_many_slices_as_asked(void **state)
+{
+    (void)state;
+    struct nv12_scene scene;
+    nv12_scene_init(&scene, 640, 360, NV12_SCROLL);
+    struct encoder_config config = config_for(&scene);
+    config.slices = 4;
+    struct au_part part;
+    struct encoder *encoder = encoder_create("nvenc", &config);
+    assert_non_null(encoder);
+    assert_int_equal(encoder_encode(encoder, &scene.frame, &scene.frame.damage, 1, true, &part), ENCODE_OK);
+    assert_int_equal(count_units(&part, ANNEXB_H264_IDR_SLICE), 4);
+    encoder_destroy(encoder);
+    nv12_scene_finish(&scene);
+}
+
+static void an_error_of_the_driver_ends_the_encoder_only(void **state)
+{
+    (void)state;
+    static const char *const scripts[] = {"fail.picture.5=generic\n", "fail.picture.5=out_of_memory\n",
+                                          "fail.picture.5=device_not_exist\n", "fail.picture.5=encoder_busy\n"};
+    for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
+        struct rig rig = {0};
+        rig_script(scripts[i]);
+        rig_init(&rig);
+        for (int n = 0; n < 5; n++)
+            assert_int_equal(encode(&rig, false), ENCODE_OK);
+        assert_int_equal(encode(&rig, false), ENCODE_FAILED);
+        rig_finish(&rig);
+        assert_int_equal(rig_count("destroy"), 1);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    (void)argc;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_probes_as_usable_on_each_driver_branch),
+        cmocka_unit_test(a_gpu_without_what_we_do_not_use_is_good_enough),
+        cmocka_unit_test(a_refusal_says_why),
+        cmocka_unit_test(no_free_session_is_said_in_words_for_the_operator),
+        cmocka_unit_test(the_session_over_the_limit_is_refused_and_the_first_goes_on),
+        cmocka_unit_test(low_latency_parameters_arrive),
+        cmocka_unit_test(the_preset_follows_the_pixel_rate),
+        cmocka_unit_test(colours_are_signalled_as_negotiated),
+        cmocka_unit_test(each_picture_comes_out_at_once_and_idr_only_on_demand),
+        cmocka_unit_test(there_are_as_many_slices_as_asked),
+        cmocka_unit_test(an_error_of_the_driver_ends_the_encoder_only),
+    };
+    rig_enter(argv);
+    int failures = cmocka_run_group_tests(tests, NULL, NULL);
+    rig_leave();
+    return failures;
+}
