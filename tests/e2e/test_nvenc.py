@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole host with `encoder = nvenc`, on the driver double (tests/fakegpu) instead of a GPU.
+
+FAKEGPU: the folder of its libraries. What the double was asked is read from its log: see tests/fakegpu/script.h.
+"""
+import os
+import re
+import shutil
+import tempfile
+import unittest
+
+from harness import DisplayTest, Page, Picture, read_index, wait_for
+
+FAKEGPU = os.environ.get("FAKEGPU", "")
+
+
+class DoubleTest(DisplayTest):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix="es-fakegpu-")
+        cls.addClassCleanup(shutil.rmtree, cls.folder, True)
+        cls.script_path, cls.trace_path = (os.path.join(cls.folder, name) for name in ("script", "trace"))
+        cls.script("")
+        cls.wrapper = ("env", f"LD_LIBRARY_PATH={FAKEGPU}", f"FAKEGPU_SCRIPT={cls.script_path}",
+                       f"FAKEGPU_LOG={cls.trace_path}")
+        super().setUpClass()
+
+    @classmethod
+    def script(cls, *lines):
+        """Replaces the script; the double reads it at its next call."""
+        with open(cls.script_path + ".new", "w", encoding="ascii") as file:
+            file.write("".join(line + "\n" for line in lines))
+        os.rename(cls.script_path + ".new", cls.script_path)
+
+    def trace(self, word):
+        """What the double wrote down under this word: a list of dictionaries."""
+        with open(self.trace_path, encoding="ascii") as file:
+            lines = [line.split() for line in file]
+        return [dict(pair.split("=", 1) for pair in words[1:] if "=" in pair) for words in lines if words[0] == word]
+
+    def setUp(self):
+        self.script("")
+        super().setUp()
+        self.mark = len(self.host.log())
+
+    def log(self):
+        return self.host.log()[self.mark:]
+
+
+class Stream(DoubleTest):
+    settings = {"encoder": "nvenc"}
+
+    def test_it_is_found_and_said(self):
+        self.assertIn("encoder: nvenc works", self.host.log())
+        self.assertNotIn("x264", self.host.log())
+
+    def test_time_code_and_colours(self):
+        last = os.path.join(self.temporary_folder(), "last.ppm")
+        report = self.client.stream(*self.stream_options("--seconds", 4, "--timecodes", "--ppm-last", last))
+        self.assert_clean(report)
+        decoded = report["decoded"]
+        self.assertEqual((decoded["width"], decoded["height"]), self.size)
+        self.assertEqual(decoded["pictures"], report["frames_delivered"])
+        self.assertEqual(decoded["held_max"], 0)
+        self.assertGreaterEqual(decoded["timecodes"], 0.9 * decoded["pictures"] - 2)
+        self.assertGreater(report["frames_delivered"], 30)
+        picture = Picture(last)
+        self.assert_colour(picture.mean(20, self.size[1] - 30, 20, 20), (0x20, 0x24, 0x28))
+        self.assert_colour(picture.mean(62, 62, 6, 12), (0xF8, 0xF8, 0xF8))
+        asked = self.trace("initialize")[-1]
+        for key, value in (("codec", "h264"), ("preset", "p4"), ("tuning", "ull"), ("width", "1280"), ("rc", "cbr"),
+                           ("height", "720"), ("fps", "6000/100"), ("gop", "-1"), ("zero_reorder", "1"),
+                           ("interval_p", "1"), ("dpb", "1"), ("vbv", str(int(asked["average"]) // 60))):
+            self.assertEqual(asked[key], value, key)
+        self.assertEqual({p["format"] for p in self.trace("picture")}, {"nv12"})
+
+    def test_an_idr_is_made_when_a_picture_is_lost_and_at_no_other_time(self):
+        def counted():
+            return sum(p["type"] == "idr" for p in self.trace("picture"))
+        before = counted()
+        self.assert_clean(self.client.stream(*self.stream_options("--seconds", 2)))
+        self.assertLessEqual(counted() - before, 2)  # the first, and the client's own request at the beginning
+        before = counted()
+        report = self.client.stream(*self.stream_options("--seconds", 4, "--loss-per-block", "m+1", "--every", 30, "--decode"))
+        self.assertEqual(report["exit"], 0, report["error"])
+        self.assertGreater(report["frames_lost"], 0)
+        self.assertGreater(counted() - before, 2)
+
+    def test_each_session_is_given_back(self):
+        wait_for(lambda: len(self.trace("destroy")) == len(self.trace("opened")), 15, "all sessions to be destroyed")
+        for _ in range(2):
+            opened = len(self.trace("opened"))
+            self.assert_clean(self.client.stream(*self.stream_options("--seconds", 1)))
+            self.client.run("cancel")
+            wait_for(lambda: len(self.trace("destroy")) == len(self.trace("opened")), 15, "the session to be destroyed")
+            self.assertEqual(len(self.trace("opened")), opened + 1)
+
+
+class Failure(DoubleTest):
+    """With `auto` the sessions go on in software."""
+    settings = {"encoder": "auto"}
+
+    def stream_through(self, event, *more):
+        """A stream in whose middle `event` happens. (report, what was delivered)"""
+        index = os.path.join(self.temporary_folder(), "index")
+        stream = self.start_stream(self.client, *self.stream_options("--seconds", 8, "--timecodes", "--index", index,
+                                                                     *more))
+        stream.wait_streaming()
+        wait_for(lambda: re.search(r"stream \w+: [1-9][\d.]* fps .*nvenc", self.log()), 20, "pictures of the GPU")
+        event()
+        wait_for(lambda: "going on with x264" in self.log(), 20, "the fall-back")
+        report = stream.report()
+        self.assert_clean(report)
+        return report, [e for e in read_index(index) if e["delivered"]]
+
+    def check_index(self, entries):
+        frames = [e["frame"] for e in entries]
+        self.assertEqual(frames, list(range(frames[0], frames[0] + len(frames))), "a frame is missing")
+        at = max(i for i, e in enumerate(entries) if e["idr"])
+        self.assertGreater(at, 2, "no IDR in the middle")
+        self.assertGreater(len(entries), at + 30, "the stream did not go on")
+        print(f"from the last picture of the GPU to the IDR in software: "
+              f"{(entries[at]['last_ns'] - entries[at - 1]['last_ns']) / 1e6:.0f} ms")
+
+    def test_each_error_is_answered_by_software_and_an_idr(self):
+        for error in ("generic", "device_not_exist", "out_of_memory", "encoder_busy"):
+            with self.subTest(error=error):
+                self.setUp()
+                pictures = len(self.trace("picture"))
+                report, entries = self.stream_through(lambda e=error: self.script(f"fail.EncodePicture={e}"))
+                self.assertGreater(len(self.trace("picture")), pictures + 10)
+                self.assertEqual(report["frames_lost"], 0)
+                self.check_index(entries)
+
+    def test_a_gpu_that_hangs_is_left_behind(self):
+        report, entries = self.stream_through(lambda: self.script("hang=0"))
+        self.assertEqual(report["frames_lost"], 0)
+        self.check_index(entries)
+        self.assertIn("watchdog: encode", self.log())
+
+    def test_no_free_session_is_said_and_software_takes_over(self):
+        self.script("sessions=0")
+        self.assert_clean(self.client.stream(*self.stream_options("--seconds", 2, "--decode")))
+        self.assertIn("the GPU gives no further encoder session", self.log())
+        self.assertTrue(re.search(r"stream \w+: .*x264", self.log()), self.log())
+
+    def test_the_second_of_two_sessions_is_over_the_limit(self):
+        self.script("sessions=1")
+        page, second = Page(self.host), self.new_client()
+        self.assertEqual(second.pair()["result"], "ok")
+        first = self.start_stream(self.client, *self.stream_options("--seconds", 8, "--decode"))
+        first.wait_streaming()
+        other = self.start_stream(second, *self.stream_options("--seconds", 4, "--decode"))
+        other.wait_streaming()
+
+        def encoders():
+            return sorted(s["encoder"] for s in page.call("GET", "status")["sessions"])
+        wait_for(lambda: encoders() == ["nvenc", "x264"], 20, "one session by each encoder")
+        for stream in (other, first):
+            self.assert_clean(stream.report())
+
+
+if __name__ == "__main__":
+    unittest.main()
