@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "encode/annexb.h"
 #include "encode/backends.h"
+#include "encode/h264_sps.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -362,6 +363,32 @@ static int run(struct lavc *self, const struct frame *frame, bool idr)
     return error;
 }
 
+/* Replaces a piece of the packet; what is behind it moves. */
+static bool splice(AVPacket *packet, size_t begin, size_t end, const uint8_t *bytes, size_t size)
+{
+    size_t behind = (size_t)packet->size - end;
+    if (size > end - begin && av_grow_packet(packet, (int)(size - (end - begin))) < 0)
+        return false;
+    memmove(packet->data + begin + size, packet->data + end, behind);
+    memcpy(packet->data + begin, bytes, size);
+    packet->size = (int)(begin + size + behind);
+    return true;
+}
+
+/* NVENC writes no bitstream_restriction unless asked, and libavcodec has no way to ask. */
+static bool forbid_reordering(AVPacket *packet, size_t from)
+{
+    struct annexb_nal unit = {.end = from};
+    uint8_t sps[H264_SPS_MAX + H264_SPS_GROWTH_MAX];
+    do {
+        if (!annexb_next(packet->data, (size_t)packet->size, unit.end, &unit))
+            return true;
+    } while ((packet->data[unit.head] & 31) > ANNEXB_H264_IDR_SLICE &&
+             (packet->data[unit.head] & 31) != ANNEXB_H264_SPS);
+    size_t size = h264_sps_restrict(packet->data + unit.head, unit.end - unit.head, sps);
+    return !size || splice(packet, unit.head, unit.end, sps, size);
+}
+
 static enum encode_result lavc_encode(struct encoder *base, const struct frame *frame, const struct region *damage,
                                       int64_t now_ns, bool idr, struct au_part *ret_part)
 {
@@ -380,8 +407,12 @@ static enum encode_result lavc_encode(struct encoder *base, const struct frame *
         log_error("lavc: %s made no access unit of %zu bytes", self->context->codec->name, size);
         return ENCODE_FAILED;
     }
+    if (unit.idr && !forbid_reordering(self->packet, unit.start)) {
+        log_error("lavc: %s: out of memory", self->context->codec->name);
+        return ENCODE_FAILED;
+    }
     ret_part->data = self->packet->data + unit.start;
-    ret_part->size = size - unit.start;
+    ret_part->size = (size_t)self->packet->size - unit.start;
     ret_part->type = unit.idr ? PART_IDR : PART_PREDICTED;
     return ENCODE_OK;
 }

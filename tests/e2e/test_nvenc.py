@@ -70,7 +70,7 @@ class Stream(DoubleTest):
         asked = self.trace("initialize")[-1]
         for key, value in (("codec", "h264"), ("preset", "p4"), ("tuning", "ull"), ("width", "1280"), ("rc", "cbr"),
                            ("height", "720"), ("fps", "6000/100"), ("gop", "-1"), ("zero_reorder", "1"),
-                           ("interval_p", "1"), ("dpb", "1"), ("vbv", str(int(asked["average"]) // 60))):
+                           ("interval_p", "1"), ("dpb", "1"), ("restriction", "0"), ("vbv", str(int(asked["average"]) // 60))):
             self.assertEqual(asked[key], value, key)
         self.assertEqual({p["format"] for p in self.trace("picture")}, {"nv12"})
 
@@ -85,6 +85,16 @@ class Stream(DoubleTest):
         self.assertEqual(report["exit"], 0, report["error"])
         self.assertGreater(report["frames_lost"], 0)
         self.assertGreater(counted() - before, 2)
+
+    def test_a_slow_gpu_gets_fewer_pictures_and_none_waits(self):
+        self.script("ms=40")
+        report = self.client.stream(*self.stream_options("--seconds", 4, "--timecodes"))
+        self.assert_clean(report)
+        self.assertEqual(report["frames_lost"], 0)
+        self.assertGreater(report["decoded"]["timecodes"], 10)
+        self.assertLess(report["frames_delivered"], 4 * 60 / 2)  # 40 ms each: 25 a second
+        dropped = [int(n) for n in re.findall(r"nvenc; .*dropped (\d+)", self.log())]
+        self.assertGreater(max(dropped), 10, "pictures were not dropped before the encoder")
 
     def test_each_session_is_given_back(self):
         wait_for(lambda: len(self.trace("destroy")) == len(self.trace("opened")), 15, "all sessions to be destroyed")

@@ -5,9 +5,14 @@
  *
  * Of a bitstream that is still being written, LockBitstream shows the finished slices: numSlices, the offset of each
  * and bitstreamSizeInBytes up to the end of the last. hwEncodeStatus is 1 until the picture is complete, then 2. The
- * first slice's bytes begin with the parameter sets. How a real driver fills these fields has not been seen.
+ * first slice's bytes begin with the parameter sets. That a complete picture has status 2 is a public report of a real
+ * driver; how one fills these fields while it writes has not been seen.
+ *
+ * An SPS has bitstream_restriction only if the VUI asks for it, which is what is said of NVIDIA's. GetSequenceParams
+ * gives it always.
  */
 #include "base/clock.h"
+#include "encode/h264_sps.h"
 #include "tests/fakegpu/session.h"
 
 #include <stdlib.h>
@@ -93,21 +98,35 @@ static size_t find_start(const uint8_t *bytes, size_t size, size_t from)
     return size;
 }
 
-/* Copies what the coder made, without its parameter sets if they are not wanted, and notes where slices begin. */
-static bool take_units(const struct coder_ops *ops, const struct coder_output *output, bool headers,
+/* A parameter set; an SPS without bitstream_restriction, unless the client asks for it. */
+static bool append_header(const struct session *self, const uint8_t *bytes, size_t size, size_t head,
+                          struct bitstream *ret)
+{
+    uint8_t sps[H264_SPS_MAX + H264_SPS_GROWTH_MAX];
+    bool restricts = query_is_hevc(&self->init.encodeGUID) ||
+                     self->config.encodeCodecConfig.h264Config.h264VUIParameters.bitstreamRestrictionFlag;
+    size_t loose = restricts ? 0 : h264_sps_loosen(bytes + head, size - head, sps);
+    return loose ? append(ret, bytes, head) && append(ret, sps, loose) : append(ret, bytes, size);
+}
+
+/* Copies units, without parameter sets if they are not wanted, and notes where slices begin. */
+static bool take_units(const struct session *self, const uint8_t *bytes, size_t size, bool headers,
                        struct bitstream *ret)
 {
-    for (size_t at = find_start(output->bytes, output->size, 0), next; at < output->size; at = next) {
-        size_t head = at + (output->bytes[at + 2] == 1 ? 3 : 4);
-        next = find_start(output->bytes, output->size, head);
+    const struct coder_ops *ops = self->coder->ops;
+    for (size_t at = find_start(bytes, size, 0), next; at < size; at = next) {
+        size_t head = at + (bytes[at + 2] == 1 ? 3 : 4);
+        next = find_start(bytes, size, head);
         int mask = ops->nal_shift ? 63 : 31;
-        bool slice = (output->bytes[head] >> ops->nal_shift & mask) <= ops->slice_nal_max;
+        bool slice = (bytes[head] >> ops->nal_shift & mask) <= ops->slice_nal_max;
         if (slice && ret->slice_count < SLICES_MAX)
             ret->slice_offsets[ret->slice_count++] = (uint32_t)ret->size;
-        if ((slice || headers) && !append(ret, output->bytes + at, next - at))
+        if (slice && !append(ret, bytes + at, next - at))
+            return false;
+        if (!slice && headers && !append_header(self, bytes + at, next - at, head - at, ret))
             return false;
     }
-    return ret->slice_count > 0;
+    return true;
 }
 
 static void set_times(struct session *self, int ms, struct bitstream *ret)
@@ -161,8 +180,8 @@ static NVENCSTATUS code(struct session *self, const NV_ENC_PIC_PARAMS *params, c
     bool headers = headers_are_wanted(self, &wishes);
     bool missing = wishes.headers && headers && !output.idr; /* the coder's come with an IDR only */
     ret->size = ret->slice_count = 0;
-    if ((missing && !append(ret, self->headers, self->headers_size)) ||
-        !take_units(self->coder->ops, &output, headers && output.idr, ret))
+    if ((missing && !take_units(self, self->headers, self->headers_size, true, ret)) ||
+        !take_units(self, output.bytes, output.size, headers && output.idr, ret))
         return session_fail(self, NV_ENC_ERR_OUT_OF_MEMORY, "EncodePicture: no memory");
     ret->type = output.idr ? NV_ENC_PIC_TYPE_IDR : output.intra ? NV_ENC_PIC_TYPE_I : NV_ENC_PIC_TYPE_P;
     ret->qp = output.qp;

@@ -5,6 +5,7 @@
  */
 #include "encode/annexb.h"
 #include "encode/encoder.h"
+#include "encode/h264_sps.h"
 #include "tests/fakegpu/rig.h"
 #include "tests/unit/nv12_scene.h"
 
@@ -273,6 +274,30 @@ static void each_picture_comes_out_at_once_and_idr_only_on_demand(void **state)
     assert_int_equal(rig_count("destroy"), 1);
 }
 
+/* The double's SPS has no bitstream_restriction, as libavcodec does not ask for it. */
+static void the_parameter_sets_forbid_reordering(void **state)
+{
+    (void)state;
+    struct rig rig = {0};
+    struct annexb_nal nal;
+    uint8_t bytes[H264_SPS_MAX + H264_SPS_GROWTH_MAX];
+    rig_script("");
+    rig_init(&rig);
+    assert_true(rig_has(rig_line("initialize", 0), "restriction=0"));
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(encode(&rig, i == 1), ENCODE_OK);
+        decode(&rig);
+        assert_int_equal(rig.decoder->has_b_frames, 0);
+        if (i == 2)
+            continue;
+        assert_true(annexb_next(rig.part.data, rig.part.size, 0, &nal));
+        assert_int_equal(rig.part.data[nal.head] & 31, ANNEXB_H264_SPS);
+        assert_true(h264_sps_loosen(rig.part.data + nal.head, nal.end - nal.head, bytes) > 0);
+        assert_int_equal(h264_sps_restrict(rig.part.data + nal.head, nal.end - nal.head, bytes), 0);
+    }
+    rig_finish(&rig);
+}
+
 static void there_are_as_many_slices_as_asked(void **state)
 {
     (void)state;
@@ -319,6 +344,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(the_preset_follows_the_pixel_rate),
         cmocka_unit_test(colours_are_signalled_as_negotiated),
         cmocka_unit_test(each_picture_comes_out_at_once_and_idr_only_on_demand),
+        cmocka_unit_test(the_parameter_sets_forbid_reordering),
         cmocka_unit_test(there_are_as_many_slices_as_asked),
         cmocka_unit_test(an_error_of_the_driver_ends_the_encoder_only),
     };

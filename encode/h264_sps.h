@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * h264_sps: adds to a sequence parameter set what a decoder must know to show each picture at once.
+ *
+ * Without bitstream_restriction in the VUI a decoder has to assume that pictures are reordered over its whole buffer,
+ * and holds several back ("codec payload", docs/protocol.md). NVENC through libavcodec does not ask for it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { H264_SPS_MAX = 256, H264_SPS_GROWTH_MAX = 24 /* bytes that h264_sps_restrict() may add */ };
+
+/*
+ * nal  the unit from its header byte on, without start code, at most H264_SPS_MAX bytes
+ * ret  the same with max_num_reorder_frames 0 and max_dec_frame_buffering as many as it has reference frames
+ * Returns the new size. 0: nothing is written, as the unit is no SPS, is damaged, or says all this already. Pure.
+ */
+size_t h264_sps_restrict(const uint8_t *nal, size_t size, uint8_t ret[H264_SPS_MAX + H264_SPS_GROWTH_MAX]);
+
+/* The same unit without bitstream_restriction, as above. 0: it has none, or is damaged. For tests. */
+size_t h264_sps_loosen(const uint8_t *nal, size_t size, uint8_t ret[H264_SPS_MAX + H264_SPS_GROWTH_MAX]);
