@@ -44,6 +44,7 @@ void thread_abandon(struct thread *self);
 enum thread_priority {
     THREAD_PRIORITY_LOW,      /* workers: gives way to everything */
     THREAD_PRIORITY_REALTIME, /* capture, encode, send: SCHED_RR, else a negative nice value; small timer slack */
+    THREAD_PRIORITY_REALTIME_INHERITED, /* and so are threads that it starts: those of an encoder */
 };
 /* For the calling thread. False when refused; the caller may log it once. */
 bool thread_set_priority(enum thread_priority priority);

@@ -146,7 +146,8 @@ bool thread_set_priority(enum thread_priority priority)
         return set_nice(10);
     prctl(PR_SET_TIMERSLACK, 10000UL); /* ns */
     struct sched_param parameters = {.sched_priority = 10};
-    if (pthread_setschedparam(pthread_self(), SCHED_RR | SCHED_RESET_ON_FORK, &parameters) == 0)
+    int policy = SCHED_RR | (priority == THREAD_PRIORITY_REALTIME ? SCHED_RESET_ON_FORK : 0);
+    if (pthread_setschedparam(pthread_self(), policy, &parameters) == 0)
         return true;
     return set_nice(-10);
 }

@@ -252,7 +252,9 @@ static enum step encode_one(struct encode_job *self)
 static void encode_main(void *arg)
 {
     struct encode_job *self = arg;
-    if (!thread_set_priority(THREAD_PRIORITY_REALTIME))
+    /* An encoder's own threads have half of the work: at ordinary priority the slower half of each picture waited for
+     * whatever else ran (docs/architecture.md, "Software encoding"). */
+    if (!thread_set_priority(THREAD_PRIORITY_REALTIME_INHERITED))
         log_info("stream: no real-time priority for the encode thread; pictures may be late on a busy machine");
     enum step step = make_encoder(self);
     if (step == GO_ON && wait_for_start(self)) {
