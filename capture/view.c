@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DUE_SLACK = 64 };
+enum { DUE_SLACK = 256 };
 
 struct view *view_create(struct display *display, const struct view_config *config)
 {
