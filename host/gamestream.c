@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "host/assets.h"
+#include "host/encoders.h"
 #include "net/interfaces.h"
 #include "protocol/nvhttp.h"
 
@@ -253,7 +254,7 @@ static void reply_serverinfo(struct gamestream *self, struct http_exchange *exch
         .mac = has_mac ? mac : NULL,
         .local_ip = local,
         .base_port = self->config.config->port,
-        .codecs = self->config.codecs ? self->config.codecs : NVHTTP_CODEC_H264, /* 0 is no answer to clients */
+        .codecs = NVHTTP_CODEC_H264, /* also when no encoder works: 0 is no answer to clients */
         .authorised = sha256 != NULL,
         .current_app = sha256 ? sessions_running_app(self->config.sessions, sha256) : 0,
     };
@@ -361,6 +362,7 @@ static void handle_launch(struct gamestream *self, struct http_exchange *exchang
     } else if (!encrypted && sessions_demand_encryption(self->config.sessions, &caller.peer)) {
         reply_error(exchange, 403, "Encryption is mandatory for this host but unsupported by the client", element);
     } else {
+        encoders_try_refused(self->config.encoders, clock_now_ns());
         enum sessions_result result = sessions_launch(self->config.sessions, &caller, &launch, resume, encrypted);
         reply_launch_result(self, exchange, result, resume, encrypted);
     }

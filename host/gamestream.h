@@ -17,16 +17,16 @@
 struct gamestream;
 
 struct gamestream_config {
-    const struct config *config; /* this and the next seven outlive the object */
+    const struct config *config; /* this and the next eight outlive the object */
     struct loop *loop;
     struct apps *apps;
     struct state *state;
     struct saver *saver;
     struct sessions *sessions;
+    struct encoders *encoders; /* tried again when something is launched */
     const struct crypto_key *key;
     const char *certificate_pem;
     const char *hostname;
-    uint32_t codecs;            /* NVHTTP_CODEC_*; 0: no encoder works */
     void (*changed)(void *ctx); /* something the page shows is different */
     void *ctx;
 };

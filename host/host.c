@@ -69,20 +69,15 @@ static void prepare(void *arg)
     static const char *const wishes[] = {
         [CONFIG_INPUT_AUTO] = "auto", [CONFIG_INPUT_UINPUT] = "uinput", [CONFIG_INPUT_XTEST] = "xtest"};
     if (self->prepared)
-        self->report_count = encoder_probe(self->config->encoder, self->reports);
+        encoders_probe(&self->encoders, self->config->encoder);
     if (self->prepared && self->config->input != CONFIG_INPUT_OFF)
         self->injector_count = injector_probe(wishes[self->config->input], self->injectors);
 }
 
-static uint32_t offered_codecs(const struct host *self)
-{
-    return encoder_choose(self->reports, self->report_count, ENCODER_H264) ? NVHTTP_CODEC_H264 : 0;
-}
-
 static void log_backends(const struct host *self)
 {
-    for (int i = 0; i < self->report_count; i++) {
-        const struct encoder_report *report = &self->reports[i];
+    for (int i = 0; i < self->encoders.count; i++) {
+        const struct encoder_report *report = &self->encoders.reports[i];
         log_info("encoder: %s %s%s%s", report->name, report->usable ? "works" : "cannot be used",
                  report->usable ? "" : ": ", report->reason);
     }
@@ -91,7 +86,7 @@ static void log_backends(const struct host *self)
         log_info("input: %s %s%s%s", report->name, report->usable ? "works" : "cannot be used",
                  report->usable ? "" : ": ", report->reason);
     }
-    if (!offered_codecs(self))
+    if (!encoder_choose(self->encoders.reports, self->encoders.count, ENCODER_H264))
         log_error("encoder: none works: clients can pair, but every launch is refused");
 }
 
@@ -323,8 +318,8 @@ static bool start_sessions(struct host *self)
         .audio_socket = self->audio_socket,
         .audio = self->audio,
         .gso = self->gso,
-        .reports = self->reports,
-        .report_count = self->report_count,
+        .reports = self->encoders.reports,
+        .report_count = self->encoders.count,
         .changed = host_changed,
         .gso_off = on_gso_off,
         .event = host_session_event,
@@ -362,7 +357,7 @@ static bool start_gamestream(struct host *self)
         .key = self->key,
         .certificate_pem = self->identity.certificate_pem,
         .hostname = self->hostname,
-        .codecs = offered_codecs(self),
+        .encoders = &self->encoders,
         .changed = host_changed,
         .ctx = self,
     };
@@ -688,7 +683,9 @@ int host_run(const struct config *config, const char *sysroot)
     struct host self = {.config = config, .sysroot = sysroot, .exit_code = EXIT_FINE};
     name_host(&self);
     host_fill_backend(&self);
-    self.loop = self.saver.loop = loop_create();
+    self.loop = self.saver.loop = self.encoders.loop = loop_create();
+    self.encoders.changed = host_changed;
+    self.encoders.ctx = &self;
     if (self.loop && open_state(&self) && watch_signals(&self) && loop_work(self.loop, prepare, prepared, &self))
         loop_run(self.loop);
     else
@@ -696,7 +693,7 @@ int host_run(const struct config *config, const char *sysroot)
 
     self.stopping = true;
     process_end_within(STOP_HANG_S); /* should a driver hang */
-    self.saver.at_end = true; /* from the next line on there are no workers */
+    self.saver.at_end = true;        /* from the next line on there are no workers */
     if (self.loop)
         loop_finish_work(self.loop); /* the work's `done` needs what the stages made */
     stop_stages(&self);

@@ -49,8 +49,8 @@ static json_t *list_encoders(const struct host *self)
 {
     static const char *const codecs[] = {"H.264", "HEVC", "AV1"};
     json_t *list = json_array();
-    for (int i = 0; i < self->report_count; i++) {
-        const struct encoder_report *report = &self->reports[i];
+    for (int i = 0; i < self->encoders.count; i++) {
+        const struct encoder_report *report = &self->encoders.reports[i];
         json_array_append_new(list, json_pack("{ss ss sb sb ss}", "name", report->name, "codec", codecs[report->codec],
                                               "hardware", report->hardware, "usable", report->usable, "reason",
                                               report->reason));

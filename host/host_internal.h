@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "capture/display.h"
 #include "encode/encoder.h"
+#include "host/encoders.h"
 #include "host/apps.h"
 #include "host/commands.h"
 #include "host/config.h"
@@ -42,8 +43,7 @@ struct host {
     struct identity identity, web_identity; /* made or read by a worker before the stages start */
     struct crypto_key *key;
     char fingerprint[65]; /* SHA-256 of the host's certificate */
-    struct encoder_report reports[ENCODER_REPORTS_MAX];
-    int report_count;
+    struct encoders encoders;
     bool prepared;
 
     struct service *service;

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/encoders.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "net/loop.h"
+
+#include <string.h>
+
+#define AGAIN_NS (30 * CLOCK_SECOND_NS)
+
+void encoders_probe(struct encoders *self, const char *wish)
+{
+    self->count = encoder_probe(wish, self->reports);
+}
+
+static bool is_refused(const struct encoder_report *report)
+{
+    return report->hardware && !report->usable;
+}
+
+/* Worker. */
+static void probe_refused(void *arg)
+{
+    struct encoders *self = arg;
+    struct encoder_report found[ENCODER_REPORTS_MAX];
+    for (int i = 0; i < self->count; i++) {
+        if (!is_refused(&self->fresh[i]))
+            continue;
+        int count = encoder_probe(self->fresh[i].name, found);
+        for (int j = 0; j < count; j++)
+            if (found[j].codec == self->fresh[i].codec)
+                self->fresh[i] = found[j];
+    }
+}
+
+static void take(void *arg)
+{
+    struct encoders *self = arg;
+    bool changed = false;
+    self->busy = false;
+    for (int i = 0; i < self->count; i++) {
+        const struct encoder_report *old = &self->reports[i], *fresh = &self->fresh[i];
+        if (old->usable == fresh->usable && strcmp(old->reason, fresh->reason) == 0)
+            continue;
+        log_info("encoder: %s %s%s%s", fresh->name, fresh->usable ? "works now" : "still cannot be used",
+                 fresh->usable ? "" : ": ", fresh->reason);
+        self->reports[i] = *fresh;
+        changed = true;
+    }
+    if (changed)
+        self->changed(self->ctx);
+}
+
+void encoders_try_refused(struct encoders *self, int64_t now_ns)
+{
+    bool any = false;
+    for (int i = 0; i < self->count; i++)
+        any |= is_refused(&self->reports[i]);
+    if (!any || self->busy || now_ns < self->again_ns)
+        return;
+    memcpy(self->fresh, self->reports, sizeof(self->fresh));
+    self->busy = loop_work(self->loop, probe_refused, take, self);
+    if (self->busy)
+        self->again_ns = now_ns + AGAIN_NS;
+}
