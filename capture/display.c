@@ -443,8 +443,8 @@ static void choose_name(struct display *self, const char *name)
     text_copy(self->status.source, sizeof(self->status.source), "status");
     if (strcmp(name, "none") == 0)
         set_sentence(self, "No display is configured (display = none).");
-    else if (!*name)
-        set_sentence(self, "The desktop is being started.");
+    else if (!*name) /* as things should be: not logged */
+        text_copy(self->status.sentence, sizeof(self->status.sentence), "The desktop is being started.");
     else
         text_copy(self->place.name, sizeof(self->place.name), name);
 }
