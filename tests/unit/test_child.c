@@ -3,6 +3,7 @@
 #include "base/child.h"
 
 #include "base/clock.h"
+#include "tests/unit/gone.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -195,28 +196,6 @@ static pid_t start_family(struct child *ret_child, const char *command)
     return (pid_t)atoi(text);
 }
 
-/* Gone, or a zombie that only waits for init. */
-static bool is_gone(pid_t pid)
-{
-    char path[64], line[256] = "";
-    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    FILE *file = fopen(path, "r");
-    if (!file)
-        return true;
-    const char *got = fgets(line, sizeof(line), file);
-    fclose(file);
-    const char *end = got ? strrchr(line, ')') : NULL;
-    return !end || end[2] == 'Z' || end[2] == 'X';
-}
-
-static void assert_goes(pid_t pid)
-{
-    for (int64_t until_ns = clock_now_ns() + LIMIT_MS * CLOCK_MS_NS; !is_gone(pid);) {
-        assert_true(clock_now_ns() < until_ns);
-        clock_sleep_until_ns(clock_now_ns() + CLOCK_MS_NS);
-    }
-}
-
 static void a_signal_reaches_the_whole_group(void **state)
 {
     (void)state;
@@ -271,7 +250,7 @@ static void it_ends_with_the_process_that_started_it(void **state)
         pause();
     }
     assert_int_equal(read(ends[0], &started, sizeof(started)), sizeof(started));
-    assert_false(is_gone(started));
+    assert_false(process_is_gone(started));
     kill(host, SIGKILL);
     waitpid(host, NULL, 0);
     assert_goes(started);

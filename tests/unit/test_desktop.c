@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "host/desktop_files.h"
 #include "host/desktop_xserver.h"
+#include "tests/unit/gone.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -195,27 +196,6 @@ static pid_t server_pid(void)
     fclose(children);
     assert_int_not_equal(found, 0);
     return found;
-}
-
-static bool process_is_gone(pid_t pid)
-{
-    char path[64], line[256] = "";
-    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    FILE *file = fopen(path, "r");
-    if (!file)
-        return true;
-    const char *got = fgets(line, sizeof(line), file);
-    fclose(file);
-    const char *end = got ? strrchr(line, ')') : NULL;
-    return !end || end[2] == 'Z' || end[2] == 'X';
-}
-
-static void assert_goes(pid_t pid)
-{
-    for (int64_t until_ns = clock_now_ns() + LIMIT_S * CLOCK_SECOND_NS; !process_is_gone(pid);) {
-        assert_true(clock_now_ns() < until_ns);
-        clock_sleep_until_ns(clock_now_ns() + CLOCK_MS_NS);
-    }
 }
 
 /* A connection with the cookie told, or with none. NULL: refused. */
