@@ -13,17 +13,15 @@
 #include "base/text.h"
 #include "host/bench_painter.h"
 #include "host/bench_receiver.h"
+#include "host/stream_settings.h"
 #include "net/gso.h"
 #include "net/udp.h"
-#include "protocol/sdp.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What Moonlight asks for on a local network: stereo, one slice. */
-enum { PACKET_SIZE = 1392, MIN_PARITY = 2, AUDIO_CHANNELS = 2 };
 enum { WARM_UP_S = 1, FIRST_LIMIT_S = 10, SPARE_S = 10 };
 
 struct run {
@@ -77,40 +75,38 @@ static bool start_host(struct run *run)
     return run->socket && run->gso;
 }
 
-/* As host/sessions_launch.c: what 4 FEC blocks of at most 255 packets carry. */
-static int burst_kbit(int fec_percent)
+/* What Moonlight asks for on a local network. */
+static struct sdp_announce wish_for(const struct bench_options *options, const struct bench_size *size)
 {
-    return 4 * (25500 / (100 + fec_percent)) * (PACKET_SIZE - 16) * 8 / 1000;
+    return (struct sdp_announce){
+        .width = size->width,
+        .height = size->height,
+        .fps = options->fps,
+        .fps_x100 = options->fps * 100,
+        .packet_size = 1392,
+        .bitrate_kbps = options->bitrate_kbps,
+        .codec = SDP_H264,
+        .colour_space = FRAME_BT709,
+        .slices = 1,
+        .min_fec_packets = 2,
+        .audio_channels = 2,
+    };
 }
 
 static bool start_stream(struct run *run, const struct bench_size *size)
 {
     const struct bench_measure *measure = run->measure;
-    const struct bench_options *options = measure->options;
-    int fec_percent = measure->config->fec_percent;
     struct address destination;
     const struct address source = {0};
-    struct stream_config config = {
-        .display = run->display,
-        .view = {.layout = {.width = size->width, .height = size->height, .colour_space = FRAME_BT709},
-                 .fps_x100 = options->fps * 100},
-        .encoder = {.codec = ENCODER_H264,
-                    .bitrate_kbps = sdp_encoder_bitrate_kbps(options->bitrate_kbps, fec_percent, AUDIO_CHANNELS, false),
-                    .slices = 1,
-                    .rate = (enum encoder_rate)measure->config->rate_control,
-                    .burst_kbit = burst_kbit(fec_percent)},
-        .encoder_count = measure->encoder_count,
-        .sender = {.socket = run->socket,
-                   .gso = run->gso,
-                   .packet_size = PACKET_SIZE,
-                   .fec_percent = fec_percent,
-                   .min_parity = MIN_PARITY,
-                   .bitrate_kbps = options->bitrate_kbps},
-        .idle_fps = measure->config->idle_fps,
-        .failed = on_stream_failed,
-        .ctx = measure->site,
-    };
+    struct sdp_announce wish = wish_for(measure->options, size);
+    struct stream_config config = stream_settings(measure->config, &wish);
+    config.display = run->display;
     memcpy(config.encoders, measure->encoders, sizeof(config.encoders));
+    config.encoder_count = measure->encoder_count;
+    config.sender.socket = run->socket;
+    config.sender.gso = run->gso;
+    config.failed = on_stream_failed;
+    config.ctx = measure->site;
     bench_receiver_address(run->receiver, &destination);
     run->asked_ns = clock_now_ns();
     run->stream = stream_create(&config);

@@ -17,7 +17,8 @@ static const char usage[] =
     "         --encoder NAME       auto, nvenc, vaapi, x264 (as configured)\n"
     "         --json FILE          write all figures to this file\n"
     "         --compare FILE       print ratios to the figures of such a file\n"
-    "Of the settings (earthshine --set key=value bench) encoder, rate_control, fec_percent and idle_fps matter here.\n";
+    "Of the settings (earthshine --set key=value bench) encoder, rate_control, bitrate_max_kbps, fec_percent and idle_fps\n"
+    "matter here.\n";
 
 enum { WORD_MAX = 32 };
 

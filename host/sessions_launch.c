@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "host/session.h"
 #include "host/sessions_internal.h"
+#include "host/stream_settings.h"
 #include "protocol/control.h"
 #include "protocol/crypto.h"
 
@@ -35,60 +36,17 @@ static int collect_encoders(const struct sessions *self, enum encoder_codec code
     return count;
 }
 
-/* What 4 FEC blocks of at most 255 packets carry: beyond that a frame loses its share of parity. */
-static int burst_kbit(int packet_size, int fec_percent)
-{
-    int data_packets = 4 * (25500 / (100 + fec_percent));
-    return data_packets * (packet_size - 16) * 8 / 1000;
-}
-
 static struct stream *make_stream(struct session *session)
 {
     const struct sessions *self = session->owner;
-    const struct config *config = self->config.config;
-    const struct sdp_announce *announce = &session->announce;
-    int total_kbps = announce->bitrate_kbps;
-    if (config->bitrate_max_kbps && total_kbps > config->bitrate_max_kbps)
-        total_kbps = config->bitrate_max_kbps;
-    bool seal = announce->encryption & SDP_ENCRYPT_VIDEO;
-    struct stream_config stream = {
-        .display = self->config.display,
-        .view =
-            {
-                .layout =
-                    {
-                        .width = announce->width,
-                        .height = announce->height,
-                        .colour_space = (enum frame_colour_space)announce->colour_space,
-                        .full_range = announce->full_range,
-                    },
-                .fps_x100 = announce->fps_x100,
-            },
-        .encoder =
-            {
-                .codec = (enum encoder_codec)announce->codec,
-                .bitrate_kbps = sdp_encoder_bitrate_kbps(total_kbps, config->fec_percent, announce->audio_channels,
-                                                         announce->audio_high_quality),
-                .slices = announce->slices,
-                .burst_kbit = burst_kbit(announce->packet_size, config->fec_percent),
-                .max_reference_frames = announce->max_reference_frames,
-                .rate = (enum encoder_rate)config->rate_control,
-            },
-        .sender =
-            {
-                .socket = self->config.video_socket,
-                .gso = self->config.gso,
-                .packet_size = announce->packet_size,
-                .fec_percent = config->fec_percent,
-                .min_parity = announce->min_fec_packets,
-                .key = seal ? session->launch.rikey : NULL,
-                .dscp = announce->video_qos,
-                .bitrate_kbps = total_kbps,
-            },
-        .idle_fps = config->idle_fps,
-        .failed = on_stream_failed,
-        .ctx = session,
-    };
+    bool seal = session->announce.encryption & SDP_ENCRYPT_VIDEO;
+    struct stream_config stream = stream_settings(self->config.config, &session->announce);
+    stream.display = self->config.display;
+    stream.sender.socket = self->config.video_socket;
+    stream.sender.gso = self->config.gso;
+    stream.sender.key = seal ? session->launch.rikey : NULL;
+    stream.failed = on_stream_failed;
+    stream.ctx = session;
     stream.encoder_count = collect_encoders(self, stream.encoder.codec, stream.encoders);
     session->software = stream.encoder_count && !stream.encoders[0]->hardware;
     return stream.encoder_count ? stream_create(&stream) : NULL;

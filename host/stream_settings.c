@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/stream_settings.h"
+
+/* kbit that 4 FEC blocks of at most 255 packets carry: beyond that a frame loses its share of parity. */
+static int burst_kbit(int packet_size, int fec_percent)
+{
+    int data_packets = 4 * (25500 / (100 + fec_percent));
+    return data_packets * (packet_size - 16) * 8 / 1000;
+}
+
+/* Of all the client's budget: what the operator lets it have. */
+static int allowed_kbps(const struct config *config, const struct sdp_announce *wish)
+{
+    bool too_much = config->bitrate_max_kbps && wish->bitrate_kbps > config->bitrate_max_kbps;
+    return too_much ? config->bitrate_max_kbps : wish->bitrate_kbps;
+}
+
+static struct view_config view_settings(const struct sdp_announce *wish)
+{
+    return (struct view_config){
+        .layout = {.width = wish->width,
+                   .height = wish->height,
+                   .colour_space = (enum frame_colour_space)wish->colour_space,
+                   .full_range = wish->full_range},
+        .fps_x100 = wish->fps_x100,
+    };
+}
+
+static struct encoder_config encoder_settings(const struct config *config, const struct sdp_announce *wish)
+{
+    return (struct encoder_config){
+        .codec = (enum encoder_codec)wish->codec,
+        .bitrate_kbps = sdp_encoder_bitrate_kbps(allowed_kbps(config, wish), config->fec_percent, wish->audio_channels,
+                                                 wish->audio_high_quality),
+        .slices = wish->slices,
+        .burst_kbit = burst_kbit(wish->packet_size, config->fec_percent),
+        .max_reference_frames = wish->max_reference_frames,
+        .rate = (enum encoder_rate)config->rate_control,
+    };
+}
+
+struct stream_config stream_settings(const struct config *config, const struct sdp_announce *wish)
+{
+    return (struct stream_config){
+        .view = view_settings(wish),
+        .encoder = encoder_settings(config, wish),
+        .sender = {.packet_size = wish->packet_size,
+                   .fec_percent = config->fec_percent,
+                   .min_parity = wish->min_fec_packets,
+                   .dscp = wish->video_qos,
+                   .bitrate_kbps = allowed_kbps(config, wish)},
+        .idle_fps = config->idle_fps,
+    };
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* stream_settings: what a client's wishes and the operator's settings make of a stream. Pure. */
+#pragma once
+
+#include "host/config.h"
+#include "host/stream.h"
+#include "protocol/sdp.h"
+
+/* View, encoder, the sender's sizes and rates, idle_fps. What a stream borrows (display, encoders, socket, gso, key),
+ * `failed` and `ctx` are NULL and 0: the caller's to set. */
+struct stream_config stream_settings(const struct config *config, const struct sdp_announce *wish);
