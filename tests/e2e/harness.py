@@ -133,6 +133,64 @@ class Display:
         end_process(self.process)
 
 
+needs_xorg = unittest.skipUnless(os.geteuid() == 0 and shutil.which("Xorg") and shutil.which("xrandr"),
+                                 "needs root, Xorg, xrandr")
+XORG_CONFIG = """
+Section "ServerFlags"
+  Option "AutoAddDevices" "false"
+  Option "AutoEnableDevices" "false"
+  Option "DontVTSwitch" "true"
+  Option "AllowMouseOpenFail" "true"
+EndSection
+Section "Device"
+  Identifier "card"
+  Driver "dummy"
+  VideoRam 64000
+EndSection
+Section "Monitor"
+  Identifier "monitor"
+  HorizSync 5.0-1000.0
+  VertRefresh 5.0-300.0
+EndSection
+Section "Screen"
+  Identifier "screen"
+  Device "card"
+  Monitor "monitor"
+  DefaultDepth 24
+  SubSection "Display"
+    Depth 24
+    Virtual 1920 1080
+    Modes {modes}
+  EndSubSection
+EndSection
+"""
+
+
+class Xorg(Display):
+    """Xorg with the dummy driver, which can switch modes; root only. It starts in the first mode, 1920x1080 is the
+    largest."""
+    xorg_modes = ("1920x1080",)
+
+    def __init__(self, folder):
+        self.folder = folder
+        super().__init__(*map(int, self.xorg_modes[0].split("x")))
+
+    def start(self):
+        path = os.path.join(self.folder, "xorg.conf")
+        with open(path, "w", encoding="ascii") as file:
+            file.write(XORG_CONFIG.format(modes=" ".join(f'"{mode}"' for mode in self.xorg_modes)))
+        if self.number is None:
+            self.number = random.choice([n for n in range(300, 900) if not os.path.exists(f"/tmp/.X{n}-lock")])
+        self.process = subprocess.Popen(
+            ["Xorg", self.name, "-config", path, "-logfile", os.path.join(self.folder, "xorg.log"), "-noreset", "-nolisten",
+             "tcp", "-novtswitch"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for(self.answers, START_LIMIT_S, "Xorg")
+
+    def xrandr(self, *words):
+        return subprocess.run(["xrandr", *words], env={**os.environ, "DISPLAY": self.name}, check=True, timeout=20,
+                              capture_output=True, text=True).stdout
+
+
 class Scene:
     def __init__(self, display, mode="type", seconds=600, fps=60, more=()):
         self.process = subprocess.Popen(

@@ -15,55 +15,27 @@ import subprocess
 import threading
 import time
 
-from harness import ES_SCENE, RUN_LIMIT_S, START_LIMIT_S, Client, Display, Page, Scene, end_process, wait_for
+from harness import ES_SCENE, RUN_LIMIT_S, START_LIMIT_S, Client, Display, Page, Scene, Xorg, end_process, wait_for
 
 RULES = "table ip es { set cut { type ipv4_addr; }; chain in { type filter hook input priority 0; ip saddr @cut drop; }; }"
 DEAF = "table ip es { chain in { type filter hook input priority 0; drop; }; }"
-XORG_CONFIG = """
-Section "ServerFlags"
-  Option "AutoAddDevices" "false"
-  Option "AutoEnableDevices" "false"
-  Option "DontVTSwitch" "true"
-  Option "AllowMouseOpenFail" "true"
-EndSection
-Section "Device"
-  Identifier "card"
-  Driver "dummy"
-  VideoRam 64000
-EndSection
-Section "Monitor"
-  Identifier "monitor"
-  HorizSync 5.0-1000.0
-  VertRefresh 5.0-300.0
-EndSection
-Section "Screen"
-  Identifier "screen"
-  Device "card"
-  Monitor "monitor"
-  DefaultDepth 24
-  SubSection "Display"
-    Depth 24
-    Virtual 1920 1080
-    Modes "1280x720" "1920x1080" "1024x768" "800x600"
-  EndSubSection
-EndSection
-"""
 
 
 def run(*words, text=None):
     subprocess.run(words, check=True, timeout=30, input=text, text=True, stdout=subprocess.DEVNULL)
 
 
-class Desktop(Display):
+class Desktop(Xorg):
     """Xorg with the dummy driver, which can switch modes, else Xvfb; something moves on it. `hold` is taken by whoever
     disturbs it."""
-    modes = ("1920x1080", "1024x768", "800x600")
+    xorg_modes = ("1280x720", "1920x1080", "1024x768", "800x600")
+    modes = xorg_modes[1:]  # what it is switched to
 
     def __init__(self, folder):
-        self.folder, self.hold, self.painter = folder, threading.Lock(), None
+        self.hold, self.painter = threading.Lock(), None
         self.switches_modes = bool(shutil.which("Xorg") and shutil.which("xrandr"))
         self.starts = 0
-        super().__init__(1280, 720)
+        super().__init__(folder)
 
     def start(self):
         # Lock files hold process ids of this namespace, which mean nothing outside: keep away from others' numbers.
@@ -71,20 +43,11 @@ class Desktop(Display):
             self.number = next(n for n in iter(lambda: random.randrange(200, 900), None)
                                if not os.path.exists(f"/tmp/.X{n}-lock"))
         if self.switches_modes:
-            self.start_xorg()
-        else:
             super().start()
+        else:
+            Display.start(self)
         self.starts += 1
         self.painter = Scene(self, "type", seconds=86400)
-
-    def start_xorg(self):
-        path = os.path.join(self.folder, "xorg.conf")
-        with open(path, "w", encoding="ascii") as file:
-            file.write(XORG_CONFIG)
-        self.process = subprocess.Popen(
-            ["Xorg", self.name, "-config", path, "-logfile", os.path.join(self.folder, "xorg.log"), "-noreset",
-             "-nolisten", "tcp", "-novtswitch"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for(self.answers, START_LIMIT_S, "Xorg")
 
     def kill(self):
         super().kill()
@@ -93,10 +56,6 @@ class Desktop(Display):
     def stop(self):
         self.painter.stop()
         super().stop()
-
-    def xrandr(self, *words):
-        return subprocess.run(["xrandr", *words], env={**os.environ, "DISPLAY": self.name}, check=True, timeout=20,
-                              capture_output=True, text=True).stdout
 
     def mode(self):
         """The output's present one, "1280x720"; "" where modes cannot be switched."""

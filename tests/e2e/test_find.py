@@ -15,8 +15,7 @@ import time
 import unittest
 
 import xroot
-from harness import START_LIMIT_S, Display, Host, Page, Picture, TestCase, wait_for
-from test_mode import Xorg
+from harness import START_LIMIT_S, Display, Host, Page, Picture, TestCase, Xorg, wait_for
 
 NEW_MOUNTS, NEW_NETWORK = 0x20000, 0x40000000
 USERS = {"anna": 1501, "bert": 1502, "greeter": 1503}

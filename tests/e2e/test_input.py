@@ -9,10 +9,9 @@ import threading
 import unittest
 
 import xroot
-from harness import START_LIMIT_S, Client, Display, DisplayTest, Host, Page, TestCase, end_process, wait_for
+from harness import (START_LIMIT_S, Client, Display, DisplayTest, Host, Page, TestCase, Xorg, end_process, needs_xorg,
+                     wait_for)
 from test_desktop import PrivateDisplay
-from test_match import needs_xorg
-from test_mode import Xorg
 
 EVDEV = 8  # an X keycode is evdev's code and this
 KEY_A, KEY_B, KEY_SHIFT, KEY_CTRL = 30 + EVDEV, 48 + EVDEV, 42 + EVDEV, 29 + EVDEV

@@ -2,18 +2,14 @@
 """The desktop takes the client's mode and gives it back: Xorg with the dummy driver, and Xvfb, which cannot grow."""
 import os
 import re
-import shutil
 import signal
 import subprocess
 import unittest
 
-from harness import Display, Host, Page, Picture, TestCase, wait_for
-from test_mode import Xorg
+from harness import Display, Host, Page, Picture, TestCase, Xorg, needs_xorg, wait_for
 
 PAINT = (0x20, 0x80, 0xC0)
 OURS = "-earthshine"
-needs_xorg = unittest.skipUnless(os.geteuid() == 0 and shutil.which("Xorg") and shutil.which("xrandr"),
-                                 "needs root, Xorg, xrandr")
 
 
 class MatchTest(TestCase):

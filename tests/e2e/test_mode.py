@@ -1,68 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A running X server switches its mode in mid-stream: Xorg with the dummy driver, which Xvfb cannot stand in for."""
 import os
-import random
-import shutil
-import subprocess
 import unittest
 
-from harness import START_LIMIT_S, Display, Host, Picture, TestCase, wait_for
-
-CONFIG = """
-Section "ServerFlags"
-  Option "AutoAddDevices" "false"
-  Option "AutoEnableDevices" "false"
-  Option "DontVTSwitch" "true"
-  Option "AllowMouseOpenFail" "true"
-EndSection
-Section "Device"
-  Identifier "card"
-  Driver "dummy"
-  VideoRam 64000
-EndSection
-Section "Monitor"
-  Identifier "monitor"
-  HorizSync 5.0-1000.0
-  VertRefresh 5.0-300.0
-EndSection
-Section "Screen"
-  Identifier "screen"
-  Device "card"
-  Monitor "monitor"
-  DefaultDepth 24
-  SubSection "Display"
-    Depth 24
-    Virtual 1920 1080
-    Modes "1920x1080"
-  EndSubSection
-EndSection
-"""
+from harness import Host, Picture, TestCase, Xorg, needs_xorg, wait_for
 
 
-class Xorg(Display):
-    """Xorg with the dummy driver, 1920x1080; root only."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        super().__init__(1920, 1080)
-
-    def start(self):
-        path = os.path.join(self.folder, "xorg.conf")
-        with open(path, "w", encoding="ascii") as file:
-            file.write(CONFIG)
-        if self.number is None:
-            self.number = random.choice([n for n in range(300, 900) if not os.path.exists(f"/tmp/.X{n}-lock")])
-        self.process = subprocess.Popen(
-            ["Xorg", self.name, "-config", path, "-logfile", os.path.join(self.folder, "xorg.log"), "-noreset", "-nolisten",
-             "tcp", "-novtswitch"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for(self.answers, START_LIMIT_S, "Xorg")
-
-    def xrandr(self, *words):
-        return subprocess.run(["xrandr", *words], env={**os.environ, "DISPLAY": self.name}, check=True, timeout=20,
-                              capture_output=True, text=True).stdout
-
-
-@unittest.skipUnless(os.geteuid() == 0 and shutil.which("Xorg") and shutil.which("xrandr"), "needs root, Xorg, xrandr")
+@needs_xorg
 class ModeSwitch(TestCase):
     def test_switched_in_mid_stream(self):
         display = Xorg(self.temporary_folder())

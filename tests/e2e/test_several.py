@@ -2,13 +2,11 @@
 """Several clients at once: each with its own picture, rate and end, whatever the others do."""
 import os
 import re
-import shutil
 import signal
 import statistics
 import unittest
 
-from harness import Client, DisplayTest, Host, Page, Picture, TestCase, read_index, wait_for
-from test_mode import Xorg
+from harness import Client, DisplayTest, Host, Page, Picture, TestCase, Xorg, needs_xorg, read_index, wait_for
 
 FREE, BUSY = "_SERVER_FREE", "_SERVER_BUSY"
 GAP_LIMIT_NS = 1e9
@@ -255,7 +253,7 @@ class Cores(SeveralTest):
         return next(session for session in self.sessions() if session["height"] == height)
 
 
-@unittest.skipUnless(os.geteuid() == 0 and shutil.which("Xorg") and shutil.which("xrandr"), "needs root, Xorg, xrandr")
+@needs_xorg
 class Owner(TestCase):
     """The first client's mode, then the next one's, then the old one."""
 
