@@ -10,6 +10,7 @@ enum {
     FALL_MIN = 2,
     REPEATS_AS_THEY_ARE = 2,
     COARSE_QP = 34,
+    REFINE_MOST = 4, /* QPs at a time: bits grow faster than foretold where the picture is smooth */
 };
 #define IDR_MARGIN 0.85
 #define AIM        0.94 /* of the rate: close to it the pacer makes pictures wait */
@@ -131,14 +132,16 @@ static int find(struct qp_control *self, const struct mb_map *map, const struct 
 
 /*
  * The QP of a repeat: never higher, and with a full bucket always lower, whatever is foretold. The first ones may only
- * be the gap between two pictures of something slow.
+ * be the gap between two pictures of something slow. One that takes far more than foretold would make the next change
+ * wait, so it is made in small steps.
  */
 static int refine(const struct qp_control *self, int needed)
 {
     if (self->rests <= REPEATS_AS_THEY_ARE && self->qp <= COARSE_QP)
         return self->qp;
     int most = is_full(self) && self->qp > QP_CONTROL_MIN ? self->qp - 1 : self->qp;
-    return needed < most ? needed : most;
+    int least = self->qp > COARSE_QP ? 0 : self->qp - REFINE_MOST;
+    return needed < least ? least : needed < most ? needed : most;
 }
 
 /* One step down although it is more than there is: otherwise a low rate would never get there. */

@@ -202,6 +202,25 @@ static void an_overshoot_is_repaid_within_250_ms(void **state)
     model_finish(&model);
 }
 
+/* Something slow: all changes 12 times a second, and is repeated in between as host/encode_job.c does. */
+static void refinement_leaves_bits_for_the_next_change(void **state)
+{
+    (void)state;
+    struct region all = rect(0, 0, WIDTH, HEIGHT);
+    struct model model;
+    model_init(&model, 100, 1);
+    model.halving = 4.5; /* each step down takes more than the last one tells */
+    picture(&model, &nothing, true, 1);
+    for (int i = 0; i < 36; i++) {
+        picture(&model, &all, false, 1);
+        picture(&model, &nothing, false, 1);
+        picture(&model, &nothing, false, 1);
+        picture(&model, &nothing, false, 2);
+    }
+    assert_true(model.lowest > 0);
+    model_finish(&model);
+}
+
 static void activity_of_flat_and_of_partial_macroblocks(void **state)
 {
     (void)state;
@@ -249,6 +268,7 @@ int main(void)
         cmocka_unit_test(motion_keeps_to_the_rate),
         cmocka_unit_test(one_glyph_costs_no_second_look_at_the_rest),
         cmocka_unit_test(an_overshoot_is_repaid_within_250_ms),
+        cmocka_unit_test(refinement_leaves_bits_for_the_next_change),
         cmocka_unit_test(activity_of_flat_and_of_partial_macroblocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
