@@ -76,8 +76,8 @@ static void set_sentence(struct display *self, const char *sentence)
     mutex_unlock(&self->status_lock);
     if (self->card)
         source_status_set_sentence(self->card, sentence);
-    if (news && *sentence)
-        log_warn("display: %s", sentence);
+    if (news && *sentence) /* whether it should be so on a display of ours, its maker knows and says */
+        log_write(self->place.is_ours ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "display: %s", sentence);
 }
 
 /* Size and name of what is captured, for others. */
