@@ -7,9 +7,9 @@
 #include "encode/encoder.h"
 #include "encode/h264_sps.h"
 #include "tests/fakegpu/rig.h"
+#include "tests/unit/h264_eye.h"
 #include "tests/unit/nv12_scene.h"
 
-#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,14 +17,10 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include <libavcodec/avcodec.h>
-
 struct rig {
     struct nv12_scene scene;
     struct encoder *encoder;
-    AVCodecContext *decoder;
-    AVPacket *packet;
-    AVFrame *decoded;
+    struct h264_eye eye;
     struct au_part part;
 };
 
@@ -39,21 +35,14 @@ static void rig_init(struct rig *self)
     nv12_scene_init(&self->scene, 640, 360, NV12_SCROLL);
     struct encoder_config config = config_for(&self->scene);
     self->encoder = encoder_create("nvenc", &config);
-    self->decoder = avcodec_alloc_context3(avcodec_find_decoder(AV_CODEC_ID_H264));
-    self->packet = av_packet_alloc();
-    self->decoded = av_frame_alloc();
-    assert_true(self->encoder && self->decoder && self->packet && self->decoded);
-    self->decoder->flags |= AV_CODEC_FLAG_LOW_DELAY;
-    self->decoder->thread_count = 1;
-    assert_int_equal(avcodec_open2(self->decoder, NULL, NULL), 0);
+    assert_non_null(self->encoder);
+    h264_eye_open(&self->eye);
 }
 
 static void rig_finish(struct rig *self)
 {
     encoder_destroy(self->encoder);
-    avcodec_free_context(&self->decoder);
-    av_packet_free(&self->packet);
-    av_frame_free(&self->decoded);
+    h264_eye_close(&self->eye);
     nv12_scene_finish(&self->scene);
 }
 
@@ -62,28 +51,14 @@ static enum encode_result encode(struct rig *self, bool idr)
     return encoder_encode(self->encoder, &self->scene.frame, &self->scene.frame.damage, 1, idr, &self->part);
 }
 
-/* The picture must come out at once. */
 static void decode(struct rig *self)
 {
-    assert_int_equal(av_new_packet(self->packet, (int)self->part.size), 0);
-    memcpy(self->packet->data, self->part.data, self->part.size);
-    assert_int_equal(avcodec_send_packet(self->decoder, self->packet), 0);
-    av_packet_unref(self->packet);
-    assert_int_equal(avcodec_receive_frame(self->decoder, self->decoded), 0);
+    h264_eye_decode(&self->eye, &self->part);
 }
 
 static double luma_psnr(const struct rig *self)
 {
-    const struct frame *frame = &self->scene.frame;
-    double sum = 0;
-    for (int y = 0; y < frame->layout.height; y++) {
-        const uint8_t *a = frame->planes[0] + (ptrdiff_t)y * frame->strides[0];
-        const uint8_t *b = self->decoded->data[0] + (ptrdiff_t)y * self->decoded->linesize[0];
-        for (int x = 0; x < frame->layout.width; x++)
-            sum += (a[x] - b[x]) * (a[x] - b[x]);
-    }
-    double pixels = (double)frame->layout.width * frame->layout.height;
-    return sum > 0 ? 10 * log10(255.0 * 255.0 * pixels / sum) : 99;
+    return h264_eye_luma_psnr(&self->eye, &self->scene.frame);
 }
 
 static struct encoder_report probe(const char *script)
@@ -287,7 +262,7 @@ static void the_parameter_sets_forbid_reordering(void **state)
     for (int i = 0; i < 3; i++) {
         assert_int_equal(encode(&rig, i == 1), ENCODE_OK);
         decode(&rig);
-        assert_int_equal(rig.decoder->has_b_frames, 0);
+        assert_int_equal(rig.eye.decoder->has_b_frames, 0);
         if (i == 2)
             continue;
         assert_true(annexb_next(rig.part.data, rig.part.size, 0, &nal));

@@ -2,25 +2,21 @@
 /* Encodes real pictures with libx264 and lets libavcodec's H.264 decoder judge them. */
 #include "encode/annexb.h"
 #include "encode/encoder.h"
+#include "tests/unit/h264_eye.h"
 #include "tests/unit/nv12_scene.h"
 
-#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
-#include <libavcodec/avcodec.h>
-
 enum { FIRST_PACKET_BYTES = 1000 }; /* Y - 8 of the smallest usual packet size, docs/protocol.md */
 
 struct rig {
     struct nv12_scene scene;
     struct encoder *encoder;
-    AVCodecContext *decoder;
-    AVPacket *packet;
-    AVFrame *decoded;
+    struct h264_eye eye;
     struct au_part part;
     int64_t now_ns;
 };
@@ -38,13 +34,8 @@ static struct encoder_config config_for(const struct nv12_scene *scene)
 static void rig_open(struct rig *self, const struct encoder_config *config)
 {
     self->encoder = encoder_create("x264", config);
-    self->decoder = avcodec_alloc_context3(avcodec_find_decoder(AV_CODEC_ID_H264));
-    self->packet = av_packet_alloc();
-    self->decoded = av_frame_alloc();
-    assert_true(self->encoder && self->decoder && self->packet && self->decoded);
-    self->decoder->flags |= AV_CODEC_FLAG_LOW_DELAY;
-    self->decoder->thread_count = 1;
-    assert_int_equal(avcodec_open2(self->decoder, NULL, NULL), 0);
+    assert_non_null(self->encoder);
+    h264_eye_open(&self->eye);
 }
 
 static void rig_init(struct rig *self, int width, int height, enum nv12_kind kind)
@@ -57,9 +48,7 @@ static void rig_init(struct rig *self, int width, int height, enum nv12_kind kin
 static void rig_finish(struct rig *self)
 {
     encoder_destroy(self->encoder);
-    avcodec_free_context(&self->decoder);
-    av_packet_free(&self->packet);
-    av_frame_free(&self->decoded);
+    h264_eye_close(&self->eye);
     nv12_scene_finish(&self->scene);
 }
 
@@ -73,30 +62,14 @@ static void encode(struct rig *self, bool idr)
     assert_true(self->part.last);
 }
 
-/* The picture must come out at once: after packet n, picture n. */
 static void decode(struct rig *self)
 {
-    assert_int_equal(av_new_packet(self->packet, (int)self->part.size), 0);
-    memcpy(self->packet->data, self->part.data, self->part.size);
-    assert_int_equal(avcodec_send_packet(self->decoder, self->packet), 0);
-    av_packet_unref(self->packet);
-    assert_int_equal(avcodec_receive_frame(self->decoder, self->decoded), 0);
+    h264_eye_decode(&self->eye, &self->part);
 }
 
 static double luma_psnr(const struct rig *self)
 {
-    const struct frame *frame = &self->scene.frame;
-    double sum = 0;
-    assert_int_equal(self->decoded->width, frame->layout.width);
-    assert_int_equal(self->decoded->height, frame->layout.height);
-    for (int y = 0; y < frame->layout.height; y++) {
-        const uint8_t *a = frame->planes[0] + (ptrdiff_t)y * frame->strides[0];
-        const uint8_t *b = self->decoded->data[0] + (ptrdiff_t)y * self->decoded->linesize[0];
-        for (int x = 0; x < frame->layout.width; x++)
-            sum += (a[x] - b[x]) * (a[x] - b[x]);
-    }
-    double pixels = (double)frame->layout.width * frame->layout.height;
-    return sum > 0 ? 10 * log10(255.0 * 255.0 * pixels / sum) : 99;
+    return h264_eye_luma_psnr(&self->eye, &self->scene.frame);
 }
 
 static int count_units(const struct au_part *part, int type)
@@ -333,8 +306,8 @@ static void the_parameter_set_promises_one_reference_no_delay_and_the_colours(vo
         for (int n = 0; n < 3; n++)
             assert_int_equal(sps.colour[n], cases[i].code);
         decode(&rig);
-        assert_int_equal(rig.decoder->has_b_frames, 0);
-        assert_int_equal(rig.decoded->color_range, cases[i].full_range ? AVCOL_RANGE_JPEG : AVCOL_RANGE_MPEG);
+        assert_int_equal(rig.eye.decoder->has_b_frames, 0);
+        assert_int_equal(rig.eye.decoded->color_range, cases[i].full_range ? AVCOL_RANGE_JPEG : AVCOL_RANGE_MPEG);
         rig_finish(&rig);
     }
 }
