@@ -6,6 +6,7 @@
 #include "capture/display.h"
 #include "capture/finder.h"
 #include "capture/scale.h"
+#include "tests/unit/pixels.h"
 #include "x_proxy.h"
 #include "xvfb_rig.h"
 
@@ -50,16 +51,6 @@ static void unwatch(struct watcher *self)
     frame_unref(self->frame);
 }
 
-static bool inside(const struct region *region, int x, int y)
-{
-    for (int i = 0; i < region->count; i++) {
-        const struct rect *r = &region->rects[i];
-        if (x >= r->x && x < r->x + r->width && y >= r->y && y < r->y + r->height)
-            return true;
-    }
-    return false;
-}
-
 /* Whatever differs between two pictures taken one after the other is in the damage. */
 static void assert_damage_covers(const struct frame *a, const struct frame *b, const struct region *damage)
 {
@@ -71,7 +62,7 @@ static void assert_damage_covers(const struct frame *a, const struct frame *b, c
             continue;
         for (int x = 0; x < a->layout.width; x++) {
             if (memcmp(row_a + x * bytes, row_b + x * bytes, (size_t)bytes) != 0)
-                assert_true(inside(damage, x, y));
+                assert_true(covered(damage, x, y));
         }
     }
 }
@@ -165,11 +156,6 @@ static void settle(struct xvfb_rig *rig, struct watcher *watcher)
         ;
 }
 
-static uint32_t next_random(uint32_t *seed)
-{
-    return (*seed = *seed * 1664525u + 1013904223u) >> 8;
-}
-
 static void a_view_shows_the_painted_colours(void **state)
 {
     (void)state;
@@ -209,7 +195,7 @@ static void a_small_change_is_small_damage_and_a_still_screen_gives_nothing(void
     wait_for_screen(&rig, &watcher);
     assert_int_equal(watcher.damage.count, 1);
     assert_true(region_area(&watcher.damage) <= 14 * 12);
-    assert_true(inside(&watcher.damage, 1001, 501) && inside(&watcher.damage, 1010, 510));
+    assert_true(covered(&watcher.damage, 1001, 501) && covered(&watcher.damage, 1010, 510));
     unwatch(&watcher);
     display_destroy(display);
     xvfb_rig_stop(&rig);
@@ -580,7 +566,7 @@ static void the_newest_picture_wins_with_all_damage_at_no_more_than_the_rate(voi
     assert_true(after.dropped >= before.dropped + 5);
     assert_true((int64_t)(after.pictures - before.pictures) <= intervals + 2);
     assert_true(next(&watcher, WAIT_MS));
-    assert_true(inside(&watcher.damage, 0, 0) && inside(&watcher.damage, 15, 5));
+    assert_true(covered(&watcher.damage, 0, 0) && covered(&watcher.damage, 15, 5));
     wait_for_screen(&rig, &watcher);
     struct stats_summary fetch, convert;
     view_take_stats(watcher.view, &fetch, &convert);

@@ -2,6 +2,8 @@
 /* What tiles_convert() writes is what a plain conversion writes, and what it says has changed is what differs. */
 #include "capture/tiles.h"
 
+#include "tests/unit/pixels.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,16 +15,6 @@
 #include <cmocka.h>
 
 enum { WIDTH = 1206, HEIGHT = 246, COLUMNS = (WIDTH + 63) / 64, ROWS = (HEIGHT + 15) / 16 };
-
-static uint32_t next_random(uint32_t *seed)
-{
-    return (*seed = *seed * 1664525u + 1013904223u) >> 8;
-}
-
-static int below(uint32_t *seed, int limit)
-{
-    return (int)(next_random(seed) % (uint32_t)limit);
-}
 
 static struct rect even_rect(uint32_t *seed, int most_width, int most_height)
 {
@@ -68,26 +60,6 @@ static void rig_stop(struct rig *self)
     frame_pool_unref(self->pool);
     tiles_destroy(self->tiles);
     free(self->source.pixels);
-}
-
-/* Bytes of plane 0 and 1 of two frames at a pixel; the x of BGR0 does not count. */
-static bool same_pixel(const struct frame *a, const struct frame *b, int x, int y)
-{
-    int64_t offset = (int64_t)y * a->strides[0];
-    if (a->layout.format == FRAME_BGR0)
-        return memcmp(a->planes[0] + offset + 4 * x, b->planes[0] + offset + 4 * x, 3) == 0;
-    int64_t chroma = (int64_t)(y / 2) * a->strides[1] + x;
-    return a->planes[0][offset + x] == b->planes[0][offset + x] && a->planes[1][chroma] == b->planes[1][chroma];
-}
-
-static bool covered(const struct region *region, int x, int y)
-{
-    for (int i = 0; i < region->count; i++) {
-        const struct rect *r = &region->rects[i];
-        if (x >= r->x && x < r->x + r->width && y >= r->y && y < r->y + r->height)
-            return true;
-    }
-    return false;
 }
 
 /* Changes a few pixels or many; what may look different is added to `areas`. */
