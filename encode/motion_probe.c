@@ -84,11 +84,21 @@ static void keep(struct motion_site *site, const struct frame *frame)
     site->known = true;
 }
 
+/* Whether it looks at this picture. For the next look it has to know the picture before that. */
+static bool is_its_turn(struct motion_probe *self, const struct frame *frame)
+{
+    if (++self->pause >= PAUSE)
+        return true;
+    for (int i = 0; self->pause == PAUSE - 1 && i < self->count; i++)
+        keep(&self->sites[i], frame);
+    return false;
+}
+
 bool motion_probe_is_cut(struct motion_probe *self, const struct mb_map *map, const struct frame *frame)
 {
     int moving = 0, found = 0;
     bool pays = self->usual < 0 || self->usual >= USUAL_MIN;
-    if (!pays && ++self->pause < PAUSE)
+    if (!pays && !is_its_turn(self, frame))
         return false;
     self->pause = 0;
     ptrdiff_t stride = frame->strides[0];

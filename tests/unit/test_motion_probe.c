@@ -79,6 +79,24 @@ static void noise_is_no_series_of_cuts(void **state)
     mb_map_finish(&rig.map);
 }
 
+static void what_moves_after_noise_is_seen_to_move(void **state)
+{
+    (void)state;
+    struct rig rig = {0};
+    rig_init(&rig);
+    for (unsigned n = 1; n < 20; n++) {
+        paint(&rig, n, 0, 0);
+        is_cut(&rig);
+    }
+    for (int n = 1; n < 20; n++) {
+        paint(&rig, 1, 1000, 1000 + 8 * n);
+        assert_false(is_cut(&rig));
+    }
+    paint(&rig, 2, 1000, 1000);
+    assert_true(is_cut(&rig));
+    mb_map_finish(&rig.map);
+}
+
 static void little_that_changes_tells_nothing(void **state)
 {
     (void)state;
@@ -107,9 +125,8 @@ static void a_small_picture_has_no_room_for_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_moves_is_told_from_what_is_new),
-        cmocka_unit_test(noise_is_no_series_of_cuts),
-        cmocka_unit_test(little_that_changes_tells_nothing),
+        cmocka_unit_test(what_moves_is_told_from_what_is_new),    cmocka_unit_test(noise_is_no_series_of_cuts),
+        cmocka_unit_test(what_moves_after_noise_is_seen_to_move), cmocka_unit_test(little_that_changes_tells_nothing),
         cmocka_unit_test(a_small_picture_has_no_room_for_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
