@@ -96,11 +96,9 @@ struct mb_map_change mb_map_mark(struct mb_map *self, const struct frame *frame,
 {
     struct mb_map_change change = {0};
     struct rect all = {0, 0, self->width, self->height};
-    if (idr || damage->count) {
-        uint8_t *before = self->before;
-        self->before = self->constant;
-        self->constant = before;
-    }
+    uint8_t *before = self->before;
+    self->before = self->constant;
+    self->constant = before;
     memset(self->constant, MB_MAP_CONSTANT, (size_t)self->count);
     for (int i = 0; i < (idr ? 1 : damage->count); i++) {
         struct rect r = idr ? all : rect_intersect(damage->rects[i], all);

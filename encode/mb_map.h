@@ -24,7 +24,7 @@ struct mb_map {
     int columns, rows, count;  /* of macroblocks */
     int width, height;         /* px */
     uint8_t *constant;         /* [count] enum mb_map_state of this picture */
-    uint8_t *before;           /* [count] the same of the last picture in which anything changed */
+    uint8_t *before;           /* [count] the same of the picture before: after a repeat nothing moves on */
     uint16_t *activity;        /* [count] */
     uint8_t *qp;               /* [count] the quantiser it was coded with last; MB_MAP_UNSEEN: never */
     int64_t by_qp[MB_MAP_QPS]; /* activity of all with this qp; after mb_map_mark() of those that did not change */
@@ -34,8 +34,8 @@ bool mb_map_init(struct mb_map *self, int width, int height); /* false: out of m
 void mb_map_finish(struct mb_map *self);
 
 struct mb_map_change {
-    int count, moving;        /* macroblocks that changed, and those of them that also changed the time before */
-    int64_t activity, sudden; /* of those that changed, and of those that did not the time before */
+    int count, moving;        /* macroblocks that changed, and those of them that also changed in the picture before */
+    int64_t activity, sudden; /* of those that changed, and of those that did not in the picture before */
 };
 /* Marks what `damage` touches, all of it for an IDR, and looks at it. */
 struct mb_map_change mb_map_mark(struct mb_map *self, const struct frame *frame, const struct region *damage, bool idr);
