@@ -4,6 +4,7 @@
 
 #include "encode/encoder.h"
 
-extern const struct encoder_ops encoder_x264;  /* x264.c */
-extern const struct encoder_ops encoder_nvenc; /* lavc.c */
-extern const struct encoder_ops encoder_vaapi; /* lavc.c */
+extern const struct encoder_ops encoder_x264;       /* x264.c */
+extern const struct encoder_ops encoder_nvenc;      /* nvenc.c */
+extern const struct encoder_ops encoder_nvenc_lavc; /* lavc.c */
+extern const struct encoder_ops encoder_vaapi;      /* lavc.c */

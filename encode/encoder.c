@@ -10,8 +10,12 @@
 
 /* In order of preference. */
 static const struct encoder_ops *const backends[] = {
+#ifdef HAVE_NVENC
+    &encoder_nvenc,
+#endif
 #ifdef HAVE_LAVC
-    &encoder_nvenc, &encoder_vaapi,
+    &encoder_nvenc_lavc,
+    &encoder_vaapi,
 #endif
 #ifdef HAVE_X264
     &encoder_x264,
@@ -122,14 +126,29 @@ static void probe(const struct encoder_ops *ops, enum encoder_codec codec, struc
     log_debug("encoder: probed %s: %s", ops->name, ret_report->usable ? "usable" : ret_report->reason);
 }
 
+static bool is_wished(const struct encoder_ops *ops, const char *wish)
+{
+    return !strcmp(wish, "auto") || !strcmp(wish, ops->name) ||
+           (ops->stands_in_for && !strcmp(wish, ops->stands_in_for));
+}
+
+/* The other way to the same device works for this codec. */
+static bool is_needless(const struct encoder_ops *ops, enum encoder_codec codec, const struct encoder_report *reports,
+                        int count)
+{
+    for (int i = 0; i < count && ops->stands_in_for; i++)
+        if (reports[i].usable && reports[i].codec == codec && !strcmp(reports[i].name, ops->stands_in_for))
+            return true;
+    return false;
+}
+
 int encoder_probe(const char *wish, struct encoder_report ret_reports[ENCODER_REPORTS_MAX])
 {
     int count = 0;
     for (const struct encoder_ops *const *ops = backends; *ops; ops++) {
-        if (strcmp(wish, "auto") != 0 && strcmp(wish, (*ops)->name) != 0)
-            continue;
         for (int i = 0; i < (*ops)->codec_count && count < ENCODER_REPORTS_MAX; i++)
-            probe(*ops, (*ops)->codecs[i], &ret_reports[count++]);
+            if (is_wished(*ops, wish) && !is_needless(*ops, (*ops)->codecs[i], ret_reports, count))
+                probe(*ops, (*ops)->codecs[i], &ret_reports[count++]);
     }
     return count;
 }

@@ -35,6 +35,8 @@ struct encoder;
 
 struct encoder_ops {
     const char *name; /* the word used in the configuration: "x264", "nvenc", "vaapi" */
+    /* Optional. The other way to the same device: who asks for that encoder gets this one where that does not work. */
+    const char *stands_in_for;
     bool hardware;
     enum encoder_codec codecs[3];
     int codec_count;
@@ -63,7 +65,8 @@ enum { ENCODER_REPORTS_MAX = 16 };
 
 /*
  * Try every backend that `wish` ("auto" or a name) allows, in order of preference NVENC, VAAPI, software, by encoding
- * one small picture each. May take a second: not on the main thread. Returns the number of reports written.
+ * one small picture each. One that stands in for another is left out where the other works: what fails later on that
+ * device fails for both. May take a second: not on the main thread. Returns the number of reports written.
  */
 int encoder_probe(const char *wish, struct encoder_report ret_reports[ENCODER_REPORTS_MAX]);
 

@@ -10,10 +10,11 @@
  */
 #include "base/container_of.h"
 #include "base/log.h"
-#include "encode/annexb.h"
 #include "encode/backends.h"
-#include "encode/h264_sps.h"
+#include "encode/h264_unit.h"
+#include "encode/nvenc_preset.h"
 
+#include <assert.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
@@ -26,6 +27,8 @@
 #include <libavutil/hwcontext.h>
 #include <libavutil/log.h>
 #include <libavutil/opt.h>
+
+static_assert(AV_INPUT_BUFFER_PADDING_SIZE >= H264_SPS_GROWTH_MAX, "a packet has room for h264_unit_finish()");
 
 #define RENDER_NODE "/dev/dri/renderD128"
 
@@ -203,24 +206,6 @@ static bool library_is_installed(const char *name)
     return library != NULL;
 }
 
-/*
- * The quality that the pixel rate leaves time for. The limits have not been measured: they are guesses that leave a
- * Tesla P4 half of its time, as it is shared.
- */
-static const char *choose_preset(const struct encoder_config *config)
-{
-    static const struct {
-        int64_t pixels_per_s;
-        const char *preset;
-    } limits[] = {
-        {INT64_C(1920) * 1088 * 60, "p4"}, {INT64_C(2560) * 1440 * 60, "p3"}, {INT64_C(1920) * 1088 * 120, "p2"}};
-    int64_t rate = (int64_t)config->layout.width * config->layout.height * config->fps_x100 / 100;
-    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
-        if (rate <= limits[i].pixels_per_s)
-            return limits[i].preset;
-    return "p1";
-}
-
 /* NULL, or what is missing, in words. */
 static const char *find_missing_library(void)
 {
@@ -239,7 +224,7 @@ static struct encoder *nvenc_create(const struct encoder_config *config, char *r
         snprintf(ret_reason, reason_size, "%s", missing);
         return NULL;
     }
-    struct lavc *self = lavc_alloc(&encoder_nvenc, "h264_nvenc", config, ret_reason, reason_size);
+    struct lavc *self = lavc_alloc(&encoder_nvenc_lavc, "h264_nvenc", config, ret_reason, reason_size);
     if (!self)
         return NULL;
     self->context->pix_fmt = AV_PIX_FMT_NV12;
@@ -248,7 +233,9 @@ static struct encoder *nvenc_create(const struct encoder_config *config, char *r
         {"tune", "ull"}, {"profile", "high"}, {"rc", "cbr"},     {"zerolatency", "1"},  {"delay", "0"},
         {"aud", "0"},    {"forced-idr", "1"}, {"dpb_size", "1"}, {"rc-lookahead", "0"},
     };
-    set_option(self->context, "preset", choose_preset(config));
+    char preset[4];
+    snprintf(preset, sizeof(preset), "p%d", nvenc_preset(config));
+    set_option(self->context, "preset", preset);
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
         set_option(self->context, options[i][0], options[i][1]);
     struct encoder *encoder = lavc_open(self, ret_reason, reason_size);
@@ -363,38 +350,11 @@ static int run(struct lavc *self, const struct frame *frame, bool idr)
     return error;
 }
 
-/* Replaces a piece of the packet; what is behind it moves. */
-static bool splice(AVPacket *packet, size_t begin, size_t end, const uint8_t *bytes, size_t size)
-{
-    size_t behind = (size_t)packet->size - end;
-    if (size > end - begin && av_grow_packet(packet, (int)(size - (end - begin))) < 0)
-        return false;
-    memmove(packet->data + begin + size, packet->data + end, behind);
-    memcpy(packet->data + begin, bytes, size);
-    packet->size = (int)(begin + size + behind);
-    return true;
-}
-
-/* NVENC writes no bitstream_restriction unless asked, and libavcodec has no way to ask. */
-static bool forbid_reordering(AVPacket *packet, size_t from)
-{
-    struct annexb_nal unit = {.end = from};
-    uint8_t sps[H264_SPS_MAX + H264_SPS_GROWTH_MAX];
-    do {
-        if (!annexb_next(packet->data, (size_t)packet->size, unit.end, &unit))
-            return true;
-    } while ((packet->data[unit.head] & 31) > ANNEXB_H264_IDR_SLICE &&
-             (packet->data[unit.head] & 31) != ANNEXB_H264_SPS);
-    size_t size = h264_sps_restrict(packet->data + unit.head, unit.end - unit.head, sps);
-    return !size || splice(packet, unit.head, unit.end, sps, size);
-}
-
 static enum encode_result lavc_encode(struct encoder *base, const struct frame *frame, const struct region *damage,
                                       int64_t now_ns, bool idr, struct au_part *ret_part)
 {
     (void)now_ns;
     struct lavc *self = container_of(base, struct lavc, base);
-    struct annexb_h264 unit;
     (void)damage; /* libavcodec has no way to pass it on */
     int error = run(self, frame, idr);
     if (error < 0) {
@@ -403,22 +363,16 @@ static enum encode_result lavc_encode(struct encoder *base, const struct frame *
         return ENCODE_FAILED;
     }
     size_t size = (size_t)self->packet->size;
-    if (!annexb_h264_tidy(self->packet->data, size, &unit)) {
+    if (!h264_unit_finish(self->packet->data, size, ret_part)) { /* its padding is the room */
         log_error("lavc: %s made no access unit of %zu bytes", self->context->codec->name, size);
         return ENCODE_FAILED;
     }
-    if (unit.idr && !forbid_reordering(self->packet, unit.start)) {
-        log_error("lavc: %s: out of memory", self->context->codec->name);
-        return ENCODE_FAILED;
-    }
-    ret_part->data = self->packet->data + unit.start;
-    ret_part->size = (size_t)self->packet->size - unit.start;
-    ret_part->type = unit.idr ? PART_IDR : PART_PREDICTED;
     return ENCODE_OK;
 }
 
-const struct encoder_ops encoder_nvenc = {
-    .name = "nvenc",
+const struct encoder_ops encoder_nvenc_lavc = {
+    .name = "nvenc-lavc",
+    .stands_in_for = "nvenc",
     .hardware = true,
     .codecs = {ENCODER_H264},
     .codec_count = 1,

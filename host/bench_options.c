@@ -14,7 +14,7 @@ static const char usage[] =
     "         --seconds N          measured for each scene (5)\n"
     "         --fps N              pictures per second, painted and streamed (60)\n"
     "         --bitrate KBPS       of the stream in kbit/s, as a client asks for it (20000)\n"
-    "         --encoder NAME       auto, nvenc, vaapi, x264 (as configured)\n"
+    "         --encoder NAME       auto, nvenc, nvenc-lavc, vaapi, x264 (as configured)\n"
     "         --json FILE          write all figures to this file\n"
     "         --compare FILE       print ratios to the figures of such a file\n"
     "Of the settings (earthshine --set key=value bench) encoder, rate_control, bitrate_max_kbps, fec_percent and idle_fps\n"

@@ -29,7 +29,7 @@ static void probe_refused(void *arg)
             continue;
         int count = encoder_probe(self->fresh[i].name, found);
         for (int j = 0; j < count; j++)
-            if (found[j].codec == self->fresh[i].codec)
+            if (found[j].codec == self->fresh[i].codec && strcmp(found[j].name, self->fresh[i].name) == 0)
                 self->fresh[i] = found[j];
     }
 }

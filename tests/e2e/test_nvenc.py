@@ -49,9 +49,10 @@ class DoubleTest(DisplayTest):
 
 class Stream(DoubleTest):
     settings = {"encoder": "nvenc"}
+    restriction = "1"  # asked for in the parameter sets
 
     def test_it_is_found_and_said(self):
-        self.assertIn("encoder: nvenc works", self.host.log())
+        self.assertEqual(re.findall(r"encoder: (\S+) works", self.host.log()), [self.settings["encoder"]])
         self.assertNotIn("x264", self.host.log())
 
     def test_time_code_and_colours(self):
@@ -70,7 +71,7 @@ class Stream(DoubleTest):
         asked = self.trace("initialize")[-1]
         for key, value in (("codec", "h264"), ("preset", "p4"), ("tuning", "ull"), ("width", "1280"), ("rc", "cbr"),
                            ("height", "720"), ("fps", "6000/100"), ("gop", "-1"), ("zero_reorder", "1"),
-                           ("interval_p", "1"), ("dpb", "1"), ("restriction", "0"), ("vbv", str(int(asked["average"]) // 60))):
+                           ("interval_p", "1"), ("dpb", "1"), ("restriction", self.restriction), ("vbv", str(int(asked["average"]) // 60))):
             self.assertEqual(asked[key], value, key)
         self.assertEqual({p["format"] for p in self.trace("picture")}, {"nv12"})
 
@@ -93,7 +94,7 @@ class Stream(DoubleTest):
         self.assertEqual(report["frames_lost"], 0)
         self.assertGreater(report["decoded"]["timecodes"], 10)
         self.assertLess(report["frames_delivered"], 4 * 60 / 2)  # 40 ms each: 25 a second
-        dropped = [int(n) for n in re.findall(r"nvenc; .*dropped (\d+)", self.log())]
+        dropped = [int(n) for n in re.findall(rf"{self.settings['encoder']}; .*dropped (\d+)", self.log())]
         self.assertGreater(max(dropped), 10, "pictures were not dropped before the encoder")
 
     def test_each_session_is_given_back(self):
@@ -104,6 +105,11 @@ class Stream(DoubleTest):
             self.client.run("cancel")
             wait_for(lambda: len(self.trace("destroy")) == len(self.trace("opened")), 15, "the session to be destroyed")
             self.assertEqual(len(self.trace("opened")), opened + 1)
+
+
+class ThroughLibavcodec(Stream):
+    settings = {"encoder": "nvenc-lavc"}
+    restriction = "0"
 
 
 class Failure(DoubleTest):

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Our `nvenc` backend and Debian's libavcodec against the driver double of tests/fakegpu. It shows what is asked of the
- * driver and what becomes of its refusals, not how NVIDIA's encoder behaves.
+ * Both ways to NVENC, our own and the one through Debian's libavcodec, against the driver double of tests/fakegpu: the
+ * same tests for both. They show what is asked of the driver and what becomes of its refusals, not how NVIDIA's encoder
+ * behaves.
  */
 #include "encode/annexb.h"
 #include "encode/encoder.h"
@@ -16,6 +17,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+
+static const char *backend; /* of the group that runs */
+
+static bool is_direct(void)
+{
+    return !strcmp(backend, "nvenc");
+}
 
 struct rig {
     struct nv12_scene scene;
@@ -34,7 +42,7 @@ static void rig_init(struct rig *self)
 {
     nv12_scene_init(&self->scene, 640, 360, NV12_SCROLL);
     struct encoder_config config = config_for(&self->scene);
-    self->encoder = encoder_create("nvenc", &config);
+    self->encoder = encoder_create(backend, &config);
     assert_non_null(self->encoder);
     h264_eye_open(&self->eye);
 }
@@ -65,13 +73,17 @@ static struct encoder_report probe(const char *script)
 {
     struct encoder_report reports[ENCODER_REPORTS_MAX];
     rig_script(script);
-    assert_int_equal(encoder_probe("nvenc", reports), 1);
+    int count = encoder_probe(backend, reports);
+    assert_int_equal(count, is_direct() && !reports[0].usable ? 2 : 1);
+    assert_string_equal(reports[0].name, backend);
     assert_int_equal(rig_count("destroy"), rig_count("opened"));
     return reports[0];
 }
 
-static void assert_refused(const char *script, const char *words)
+/* `direct`, `wrapped`: words of the reason that each of the two gives. */
+static void assert_refused(const char *script, const char *direct, const char *wrapped)
 {
+    const char *words = is_direct() ? direct : wrapped;
     struct encoder_report report = probe(script);
     print_message("%.*s: %s\n", (int)strcspn(script, "\n"), script, report.reason);
     assert_false(report.usable);
@@ -101,23 +113,33 @@ static void a_gpu_without_what_we_do_not_use_is_good_enough(void **state)
 static void a_refusal_says_why(void **state)
 {
     (void)state;
-    assert_refused("driver=R450\n", "Required: 11.1 Found: 10.0");
-    assert_refused("driver=R450\n", "470.57.02");
-    assert_refused("api=11.0\n", "Required: 11.1 Found: 11.0");
-    assert_refused("gpu=none\n", "no CUDA-capable device");
-    assert_refused("cuda_error=999\n", "cuInit");
-    assert_refused("codecs=hevc\n", "not supported");
-    assert_refused("cap.width_max=600\n", "600");
-    assert_refused("memory_mb=1\n", "out of memory");
-    assert_refused("fail.InitializeEncoder=generic\n", "InitializeEncoder");
-    assert_refused("fail.picture.0=generic\n", "could not encode a picture");
+    assert_refused("driver=R450\n", "has API 10.0, 11.1 is needed", "Required: 11.1 Found: 10.0");
+    assert_refused("driver=R450\n", "470.57.02", "470.57.02");
+    assert_refused("api=11.0\n", "has API 11.0, 11.1 is needed", "Required: 11.1 Found: 11.0");
+    assert_refused("gpu=none\n", "no CUDA-capable device", "no CUDA-capable device");
+    assert_refused("cuda_error=999\n", "cuInit", "cuInit");
+    assert_refused("codecs=hevc\n", "not supported", "not supported");
+    assert_refused("cap.width_max=600\n", "to 600x4096", "600");
+    assert_refused("cap.height_min=400\n", "of 145x400 to", "InitializeEncoder");
+    assert_refused("memory_mb=1\n", "out of memory", "out of memory");
+    assert_refused("fail.CreateInputBuffer=out_of_memory\n", "NvEncCreateInputBuffer failed", "CreateInputBuffer");
+    assert_refused("fail.CreateBitstreamBuffer=generic\n", "BitstreamBuffer failed: unknown error", "Bitstream");
+    assert_refused("fail.InitializeEncoder=generic\n", "InitializeEncoder", "InitializeEncoder");
+    assert_refused("fail.GetEncodePresetConfigEx=unsupported_param\n", "the GPU cannot do what is asked", "preset");
+    assert_refused("fail.GetEncodeGUIDs=device_not_exist\n", "the GPU is gone", "");
+    assert_refused("fail.OpenEncodeSessionEx=no_encode_device\n", "the GPU has no encoder", "OpenEncodeSessionEx");
+    assert_refused("fail.OpenEncodeSessionEx=unsupported_device\n", "not supported by its driver", "unsupported");
+    assert_refused("fail.CreateInstance=generic\n", "NvEncodeAPICreateInstance failed", "");
+    assert_refused("fail.picture.0=generic\n", "could not encode a picture", "could not encode a picture");
 }
 
 static void no_free_session_is_said_in_words_for_the_operator(void **state)
 {
     (void)state;
-    assert_refused("sessions=0\n", "no further encoder session");
-    assert_refused("sessions=0\nsession_error=incompatible_client_key\n", "no further encoder session");
+    static const char words[] = "no further encoder session";
+    assert_refused("sessions=0\n", words, words);
+    assert_refused("sessions=0\nsession_error=incompatible_client_key\n", words, words);
+    assert_refused("sessions=0\nsession_error=incompatible_client_key\n", "or the vGPU has no licence", words);
 }
 
 static void the_session_over_the_limit_is_refused_and_the_first_goes_on(void **state)
@@ -127,11 +149,11 @@ static void the_session_over_the_limit_is_refused_and_the_first_goes_on(void **s
     rig_script("sessions=1\n");
     rig_init(&rig);
     struct encoder_config config = config_for(&rig.scene);
-    assert_null(encoder_create("nvenc", &config));
+    assert_null(encoder_create(backend, &config));
     assert_int_equal(encode(&rig, false), ENCODE_OK);
     rig_finish(&rig);
     for (int i = 0; i < 3; i++) { /* each gives its session back */
-        struct encoder *encoder = encoder_create("nvenc", &config);
+        struct encoder *encoder = encoder_create(backend, &config);
         assert_non_null(encoder);
         encoder_destroy(encoder);
     }
@@ -151,6 +173,7 @@ static void low_latency_parameters_arrive(void **state)
     rig_script("");
     rig_init(&rig);
     const char *line = rig_line("initialize", 0);
+    assert_true(rig_has(line, is_direct() ? "restriction=1" : "restriction=0")); /* libavcodec cannot ask for it */
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
         assert_true(rig_has(line, wanted[i]));
     assert_int_equal(encode(&rig, false), ENCODE_OK);
@@ -178,7 +201,7 @@ static void the_preset_follows_the_pixel_rate(void **state)
                                         .bitrate_kbps = 20000,
                                         .slices = 1};
         rig_script("");
-        struct encoder *encoder = encoder_create("nvenc", &config);
+        struct encoder *encoder = encoder_create(backend, &config);
         assert_non_null(encoder);
         assert_true(rig_has(rig_line("initialize", 0), cases[i].preset));
         encoder_destroy(encoder);
@@ -206,7 +229,7 @@ static void colours_are_signalled_as_negotiated(void **state)
                                         .bitrate_kbps = 5000,
                                         .slices = 1};
         rig_script("");
-        struct encoder *encoder = encoder_create("nvenc", &config);
+        struct encoder *encoder = encoder_create(backend, &config);
         assert_non_null(encoder);
         assert_true(rig_has(rig_line("initialize", 0), cases[i].matrix));
         assert_true(rig_has(rig_line("initialize", 0), cases[i].range));
@@ -249,7 +272,7 @@ static void each_picture_comes_out_at_once_and_idr_only_on_demand(void **state)
     assert_int_equal(rig_count("destroy"), 1);
 }
 
-/* The double's SPS has no bitstream_restriction, as libavcodec does not ask for it. */
+/* The double's SPS has bitstream_restriction only for who asks. */
 static void the_parameter_sets_forbid_reordering(void **state)
 {
     (void)state;
@@ -258,7 +281,6 @@ static void the_parameter_sets_forbid_reordering(void **state)
     uint8_t bytes[H264_SPS_MAX + H264_SPS_GROWTH_MAX];
     rig_script("");
     rig_init(&rig);
-    assert_true(rig_has(rig_line("initialize", 0), "restriction=0"));
     for (int i = 0; i < 3; i++) {
         assert_int_equal(encode(&rig, i == 1), ENCODE_OK);
         decode(&rig);
@@ -273,6 +295,29 @@ static void the_parameter_sets_forbid_reordering(void **state)
     rig_finish(&rig);
 }
 
+static void a_picture_has_the_room_that_the_wire_has(void **state)
+{
+    (void)state;
+    if (!is_direct()) /* libavcodec's has one interval of the rate */
+        skip();
+    struct nv12_scene scene;
+    nv12_scene_init(&scene, 640, 360, NV12_SCROLL);
+    struct encoder_config config = config_for(&scene);
+    static const struct {
+        int burst_kbit;
+        const char *vbv;
+    } cases[] = {{0, "vbv=200000"}, {150, "vbv=150000"}, {900, "vbv=200000"}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        config.burst_kbit = cases[i].burst_kbit;
+        rig_script("");
+        struct encoder *encoder = encoder_create(backend, &config);
+        assert_non_null(encoder);
+        assert_true(rig_has(rig_line("initialize", 0), cases[i].vbv));
+        encoder_destroy(encoder);
+    }
+    nv12_scene_finish(&scene);
+}
+
 static void there_are_as_many_slices_as_asked(void **state)
 {
     (void)state;
@@ -281,7 +326,7 @@ static void there_are_as_many_slices_as_asked(void **state)
     struct encoder_config config = config_for(&scene);
     config.slices = 4;
     struct au_part part;
-    struct encoder *encoder = encoder_create("nvenc", &config);
+    struct encoder *encoder = encoder_create(backend, &config);
     assert_non_null(encoder);
     assert_int_equal(encoder_encode(encoder, &scene.frame, &scene.frame.damage, 1, true, &part), ENCODE_OK);
     assert_int_equal(count_units(&part, ANNEXB_H264_IDR_SLICE), 4);
@@ -306,6 +351,58 @@ static void an_error_of_the_driver_ends_the_encoder_only(void **state)
     }
 }
 
+static void each_call_may_fail(void **state)
+{
+    (void)state;
+    static const char *const scripts[] = {"fail.LockInputBuffer=generic\n", "fail.UnlockInputBuffer=generic\n",
+                                          "fail.LockBitstream=encoder_busy\n", "fail.UnlockBitstream=generic\n",
+                                          "fail.LockBitstream=device_not_exist\n"};
+    for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
+        struct rig rig = {0};
+        rig_script("");
+        rig_init(&rig);
+        assert_int_equal(encode(&rig, false), ENCODE_OK);
+        rig_change(scripts[i]);
+        assert_int_equal(encode(&rig, false), ENCODE_FAILED);
+        rig_finish(&rig);
+        assert_int_equal(rig_count("destroy"), 1);
+    }
+}
+
+#ifdef HAVE_NVENC
+static void who_asks_for_nvenc_gets_the_direct_one_and_else_the_other(void **state)
+{
+    (void)state;
+    struct encoder_report reports[ENCODER_REPORTS_MAX];
+    rig_script("");
+    assert_int_equal(encoder_probe("nvenc", reports), 1);
+    assert_string_equal(reports[0].name, "nvenc");
+    assert_true(reports[0].usable);
+    rig_script("fail.picture.0=generic\n");
+    assert_int_equal(encoder_probe("nvenc", reports), 2);
+    assert_string_equal(reports[1].name, "nvenc-lavc");
+    assert_false(reports[0].usable || reports[1].usable);
+    rig_script("");
+    encoder_probe("auto", reports);
+    assert_string_equal(reports[0].name, "nvenc");
+    assert_string_equal(reports[1].name, "vaapi");
+}
+
+static int run_direct(void **state)
+{
+    (void)state;
+    backend = "nvenc";
+    return 0;
+}
+#endif
+
+static int run_wrapped(void **state)
+{
+    (void)state;
+    backend = "nvenc-lavc";
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     (void)argc;
@@ -320,11 +417,21 @@ int main(int argc, char **argv)
         cmocka_unit_test(colours_are_signalled_as_negotiated),
         cmocka_unit_test(each_picture_comes_out_at_once_and_idr_only_on_demand),
         cmocka_unit_test(the_parameter_sets_forbid_reordering),
+        cmocka_unit_test(a_picture_has_the_room_that_the_wire_has),
         cmocka_unit_test(there_are_as_many_slices_as_asked),
         cmocka_unit_test(an_error_of_the_driver_ends_the_encoder_only),
+        cmocka_unit_test(each_call_may_fail),
     };
     rig_enter(argv);
-    int failures = cmocka_run_group_tests(tests, NULL, NULL);
+    int failures = 0;
+#ifdef HAVE_NVENC
+    const struct CMUnitTest choice[] = {
+        cmocka_unit_test(who_asks_for_nvenc_gets_the_direct_one_and_else_the_other),
+    };
+    failures += cmocka_run_group_tests_name("direct", tests, run_direct, NULL);
+    failures += cmocka_run_group_tests_name("choice", choice, NULL, NULL);
+#endif
+    failures += cmocka_run_group_tests_name("through libavcodec", tests, run_wrapped, NULL);
     rig_leave();
     return failures;
 }

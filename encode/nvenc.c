@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * nvenc: NVIDIA's encoder without libavcodec in between. The driver's libraries are loaded at run time, so that a build
+ * runs where there are none; where this does not work, lavc.c has the same encoder through libavcodec.
+ *
+ * A picture is copied row by row into the session's input buffer, and its bitstream out of the session's only output
+ * buffer before the next one begins: synchronous, nothing is ever in flight between two calls. H.264 only: what stands
+ * behind an encoder (h264_unit.h, the wire's frame types) takes nothing else yet.
+ *
+ * Of a vGPU without a licence the API tells nothing by itself: CUDA or the session is refused, with a general error.
+ */
+#include "base/container_of.h"
+#include "base/log.h"
+#include "encode/backends.h"
+#include "encode/h264_unit.h"
+#include "encode/nvenc_config.h"
+#include "encode/nvenc_driver.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { UNIT_EXTRA_BYTES = 65536 };
+
+struct nvenc {
+    struct encoder base;
+    struct nvenc_driver driver;
+    struct frame_layout layout;
+    NV_ENC_INPUT_PTR input;
+    NV_ENC_OUTPUT_PTR output;
+    uint64_t pictures; /* given so far; the next one's time stamp */
+    uint8_t *unit;     /* the access unit handed out last */
+    size_t capacity;
+};
+
+/* False: *ret_reason says which call failed, and why. */
+static bool check(struct nvenc *self, const char *call, NVENCSTATUS status, char *ret_reason, size_t reason_size)
+{
+    if (status)
+        nvenc_driver_explain(&self->driver, call, status, ret_reason, reason_size);
+    return !status;
+}
+
+static void destroy_buffers(struct nvenc *self)
+{
+    const NV_ENCODE_API_FUNCTION_LIST *api = &self->driver.api;
+    NV_ENC_PIC_PARAMS end = {.version = NV_ENC_PIC_PARAMS_VER, .encodePicFlags = NV_ENC_PIC_FLAG_EOS};
+    if (self->output)
+        api->nvEncEncodePicture(self->driver.session, &end); /* or buffers must not be freed, says the header */
+    if (self->input)
+        api->nvEncDestroyInputBuffer(self->driver.session, self->input);
+    if (self->output)
+        api->nvEncDestroyBitstreamBuffer(self->driver.session, self->output);
+}
+
+/* Also right for a half-made object, outside of the driver. */
+static void nvenc_destroy(struct encoder *base)
+{
+    struct nvenc *self = container_of(base, struct nvenc, base);
+    if (self->driver.session && nvenc_driver_enter(&self->driver)) {
+        destroy_buffers(self);
+        nvenc_driver_leave(&self->driver);
+    }
+    nvenc_driver_close(&self->driver);
+    free(self->unit);
+    free(self);
+}
+
+static int read_cap(struct nvenc *self, NV_ENC_CAPS cap)
+{
+    NV_ENC_CAPS_PARAM param = {.version = NV_ENC_CAPS_PARAM_VER, .capsToQuery = cap};
+    int value = 0;
+    NVENCSTATUS status =
+        self->driver.api.nvEncGetEncodeCaps(self->driver.session, NV_ENC_CODEC_H264_GUID, &param, &value);
+    return status ? 0 : value;
+}
+
+/* A refusal of the size says which would do. */
+static bool size_fits(struct nvenc *self, char *ret_reason, size_t reason_size)
+{
+    int width_max = read_cap(self, NV_ENC_CAPS_WIDTH_MAX), height_max = read_cap(self, NV_ENC_CAPS_HEIGHT_MAX);
+    int width_min = read_cap(self, NV_ENC_CAPS_WIDTH_MIN), height_min = read_cap(self, NV_ENC_CAPS_HEIGHT_MIN);
+    bool small_enough =
+        (!width_max || self->layout.width <= width_max) && (!height_max || self->layout.height <= height_max);
+    if (small_enough && self->layout.width >= width_min && self->layout.height >= height_min)
+        return true;
+    snprintf(ret_reason, reason_size, "the GPU encodes pictures of %dx%d to %dx%d", width_min, height_min, width_max,
+             height_max);
+    return false;
+}
+
+static bool initialize(struct nvenc *self, const struct encoder_config *config, char *ret_reason, size_t reason_size)
+{
+    const NV_ENCODE_API_FUNCTION_LIST *api = &self->driver.api;
+    void *session = self->driver.session;
+    NV_ENC_PRESET_CONFIG preset = {.version = NV_ENC_PRESET_CONFIG_VER, .presetCfg = {.version = NV_ENC_CONFIG_VER}};
+    NV_ENC_INITIALIZE_PARAMS params;
+    NVENCSTATUS status = api->nvEncGetEncodePresetConfigEx(session, NV_ENC_CODEC_H264_GUID, nvenc_config_preset(config),
+                                                           NV_ENC_TUNING_INFO_ULTRA_LOW_LATENCY, &preset);
+    if (!check(self, "NvEncGetEncodePresetConfigEx", status, ret_reason, reason_size))
+        return false;
+    nvenc_config_fill(config, &preset.presetCfg, &params);
+    return check(self, "NvEncInitializeEncoder", api->nvEncInitializeEncoder(session, &params), ret_reason,
+                 reason_size);
+}
+
+static bool create_buffers(struct nvenc *self, char *ret_reason, size_t reason_size)
+{
+    const NV_ENCODE_API_FUNCTION_LIST *api = &self->driver.api;
+    NV_ENC_CREATE_INPUT_BUFFER input = {.version = NV_ENC_CREATE_INPUT_BUFFER_VER,
+                                        .width = (uint32_t)self->layout.width,
+                                        .height = (uint32_t)self->layout.height,
+                                        .bufferFmt = NV_ENC_BUFFER_FORMAT_NV12};
+    NV_ENC_CREATE_BITSTREAM_BUFFER output = {.version = NV_ENC_CREATE_BITSTREAM_BUFFER_VER};
+    NVENCSTATUS status = api->nvEncCreateInputBuffer(self->driver.session, &input);
+    if (!check(self, "NvEncCreateInputBuffer", status, ret_reason, reason_size))
+        return false;
+    self->input = input.inputBuffer;
+    status = api->nvEncCreateBitstreamBuffer(self->driver.session, &output);
+    if (!check(self, "NvEncCreateBitstreamBuffer", status, ret_reason, reason_size))
+        return false;
+    self->output = output.bitstreamBuffer;
+    return true;
+}
+
+/* H.264 takes at most 384 bytes for a macroblock; pages that no picture ever fills cost nothing. */
+static bool reserve_unit(struct nvenc *self, char *ret_reason, size_t reason_size)
+{
+    self->capacity = (size_t)self->layout.width * (size_t)self->layout.height * 2 + UNIT_EXTRA_BYTES;
+    self->unit = malloc(self->capacity);
+    if (!self->unit)
+        snprintf(ret_reason, reason_size, "out of memory");
+    return self->unit;
+}
+
+static struct encoder *nvenc_create(const struct encoder_config *config, char *ret_reason, size_t reason_size)
+{
+    struct nvenc *self = calloc(1, sizeof(*self));
+    if (!self) {
+        snprintf(ret_reason, reason_size, "out of memory");
+        return NULL;
+    }
+    self->base.ops = &encoder_nvenc;
+    self->layout = config->layout;
+    bool opened = nvenc_driver_open(&self->driver, ret_reason, reason_size);
+    bool good = opened && size_fits(self, ret_reason, reason_size) &&
+                initialize(self, config, ret_reason, reason_size) && create_buffers(self, ret_reason, reason_size) &&
+                reserve_unit(self, ret_reason, reason_size);
+    if (opened)
+        nvenc_driver_leave(&self->driver);
+    if (good)
+        return &self->base;
+    nvenc_destroy(&self->base);
+    return NULL;
+}
+
+static void copy_rows(uint8_t *to, size_t pitch, const uint8_t *from, int stride, int row_bytes, int rows)
+{
+    for (int y = 0; y < rows; y++)
+        memcpy(to + (size_t)y * pitch, from + (ptrdiff_t)y * stride, (size_t)row_bytes);
+}
+
+static bool upload(struct nvenc *self, const struct frame *frame, uint32_t *ret_pitch, char *ret_reason,
+                   size_t reason_size)
+{
+    const NV_ENCODE_API_FUNCTION_LIST *api = &self->driver.api;
+    NV_ENC_LOCK_INPUT_BUFFER lock = {.version = NV_ENC_LOCK_INPUT_BUFFER_VER, .inputBuffer = self->input};
+    NVENCSTATUS status = api->nvEncLockInputBuffer(self->driver.session, &lock);
+    if (!check(self, "NvEncLockInputBuffer", status, ret_reason, reason_size))
+        return false;
+    uint8_t *luma = lock.bufferDataPtr, *chroma = luma + (size_t)lock.pitch * (size_t)self->layout.height;
+    copy_rows(luma, lock.pitch, frame->planes[0], frame->strides[0], self->layout.width, self->layout.height);
+    copy_rows(chroma, lock.pitch, frame->planes[1], frame->strides[1], self->layout.width, self->layout.height / 2);
+    *ret_pitch = lock.pitch;
+    status = api->nvEncUnlockInputBuffer(self->driver.session, self->input);
+    return check(self, "NvEncUnlockInputBuffer", status, ret_reason, reason_size);
+}
+
+static bool submit(struct nvenc *self, uint32_t pitch, bool idr, char *ret_reason, size_t reason_size)
+{
+    NV_ENC_PIC_PARAMS params = {
+        .version = NV_ENC_PIC_PARAMS_VER,
+        .inputWidth = (uint32_t)self->layout.width,
+        .inputHeight = (uint32_t)self->layout.height,
+        .inputPitch = pitch,
+        .encodePicFlags = idr ? NV_ENC_PIC_FLAG_FORCEIDR : 0,
+        .inputTimeStamp = self->pictures,
+        .inputDuration = 1,
+        .inputBuffer = self->input,
+        .outputBitstream = self->output,
+        .bufferFmt = NV_ENC_BUFFER_FORMAT_NV12,
+        .pictureStruct = NV_ENC_PIC_STRUCT_FRAME,
+    };
+    NVENCSTATUS status = self->driver.api.nvEncEncodePicture(self->driver.session, &params);
+    self->pictures++;
+    return check(self, "NvEncEncodePicture", status, ret_reason, reason_size);
+}
+
+/* Waits for the bitstream and takes a copy, so that the buffer is free for the next picture. */
+static bool fetch(struct nvenc *self, size_t *ret_size, char *ret_reason, size_t reason_size)
+{
+    const NV_ENCODE_API_FUNCTION_LIST *api = &self->driver.api;
+    NV_ENC_LOCK_BITSTREAM lock = {.version = NV_ENC_LOCK_BITSTREAM_VER, .outputBitstream = self->output};
+    NVENCSTATUS status = api->nvEncLockBitstream(self->driver.session, &lock);
+    if (!check(self, "NvEncLockBitstream", status, ret_reason, reason_size))
+        return false;
+    size_t size = lock.bitstreamSizeInBytes;
+    bool fits = size + H264_SPS_GROWTH_MAX <= self->capacity;
+    if (fits)
+        memcpy(self->unit, lock.bitstreamBufferPtr, size);
+    else
+        snprintf(ret_reason, reason_size, "it made an access unit of %zu bytes", size);
+    status = api->nvEncUnlockBitstream(self->driver.session, self->output);
+    *ret_size = size;
+    return fits && check(self, "NvEncUnlockBitstream", status, ret_reason, reason_size);
+}
+
+/* Inside of the driver. */
+static bool run(struct nvenc *self, const struct frame *frame, bool idr, struct au_part *ret_part, char *ret_reason,
+                size_t reason_size)
+{
+    uint32_t pitch;
+    size_t size;
+    if (!upload(self, frame, &pitch, ret_reason, reason_size) || !submit(self, pitch, idr, ret_reason, reason_size) ||
+        !fetch(self, &size, ret_reason, reason_size))
+        return false;
+    if (h264_unit_finish(self->unit, size, ret_part))
+        return true;
+    snprintf(ret_reason, reason_size, "it made no access unit of %zu bytes", size);
+    return false;
+}
+
+static enum encode_result nvenc_encode(struct encoder *base, const struct frame *frame, const struct region *damage,
+                                       int64_t now_ns, bool idr, struct au_part *ret_part)
+{
+    struct nvenc *self = container_of(base, struct nvenc, base);
+    char reason[200] = "the GPU is gone";
+    (void)damage, (void)now_ns;
+    bool good = false;
+    if (nvenc_driver_enter(&self->driver)) {
+        good = run(self, frame, idr, ret_part, reason, sizeof(reason));
+        nvenc_driver_leave(&self->driver);
+    }
+    if (!good)
+        log_error("nvenc: %s", reason);
+    return good ? ENCODE_OK : ENCODE_FAILED;
+}
+
+const struct encoder_ops encoder_nvenc = {
+    .name = "nvenc",
+    .hardware = true,
+    .codecs = {ENCODER_H264},
+    .codec_count = 1,
+    .format = FRAME_NV12,
+    .create = nvenc_create,
+    .destroy = nvenc_destroy,
+    .encode = nvenc_encode,
+};

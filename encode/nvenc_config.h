@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* nvenc_config: a stream's settings in NVENC's words: H.264 in order, at the lowest latency, IDR on demand only. */
+#pragma once
+
+#include "encode/encoder.h"
+
+#include <ffnvcodec/nvEncodeAPI.h>
+
+GUID nvenc_config_preset(const struct encoder_config *config);
+
+/*
+ * preset_config  what the driver says of that preset; becomes what is wanted, and *ret_params refers to it
+ * Pure.
+ */
+void nvenc_config_fill(const struct encoder_config *config, NV_ENC_CONFIG *preset_config,
+                       NV_ENC_INITIALIZE_PARAMS *ret_params);

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * nvenc_driver: NVIDIA's libraries, loaded while an encoder is open, and a session of the first GPU that gives one. Of
+ * CUDA there is only the context that a session needs: no code of ours runs on the GPU.
+ *
+ * The structures are those of API 11.1, which drivers from 470.57.02 on take. One thread at a time.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <ffnvcodec/dynlink_cuda.h>
+#include <ffnvcodec/nvEncodeAPI.h>
+
+struct nvenc_cuda {
+    tcuInit *init;
+    tcuDeviceGetCount *device_get_count;
+    tcuDeviceGet *device_get;
+    tcuCtxCreate_v2 *context_create;
+    tcuCtxDestroy_v2 *context_destroy;
+    tcuCtxPushCurrent_v2 *context_push;
+    tcuCtxPopCurrent_v2 *context_pop;
+    tcuGetErrorString *error_string;
+};
+
+struct nvenc_driver {
+    void *cuda_library, *nvenc_library;
+    struct nvenc_cuda cuda;
+    NV_ENCODE_API_FUNCTION_LIST api;
+    CUcontext context; /* NULL: none; current only between enter and leave */
+    void *session;     /* what the calls of `api` take; NULL: none */
+};
+
+/* A session that can make H.264, its context current: as after nvenc_driver_enter(). False: close it all the same. */
+bool nvenc_driver_open(struct nvenc_driver *self, char *ret_reason, size_t reason_size);
+/* The session's buffers must be gone. Not between enter and leave. A half-opened or zeroed one is fine. */
+void nvenc_driver_close(struct nvenc_driver *self);
+
+/* Around every use of the session, on the same thread. False: the GPU is gone; nothing to leave. */
+bool nvenc_driver_enter(struct nvenc_driver *self);
+void nvenc_driver_leave(struct nvenc_driver *self);
+
+/* "call failed: ..." in words for the operator; `status` is no success. */
+void nvenc_driver_explain(struct nvenc_driver *self, const char *call, NVENCSTATUS status, char *ret_reason,
+                          size_t reason_size);
