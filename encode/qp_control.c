@@ -8,6 +8,7 @@ enum {
     FORGET_NS = 250000000, /* after such a pause what moves may be something else */
     FALL_NS = 45000000,    /* between falls while something changes */
     FALL_MIN = 2,
+    RETRY_STEP = 2, /* at least, of an IDR that was too large; then 8, then 32 */
     REPEATS_AS_THEY_ARE = 2,
     COARSE_QP = 34,
     REFINE_MOST = 4, /* QPs at a time: bits grow faster than foretold where the picture is smooth */
@@ -186,7 +187,7 @@ int qp_control_choose(struct qp_control *self, const struct mb_map *map, const s
             self->moving_bits[self->kind] = 0;
         self->moved_ns[self->kind] = now_ns;
     }
-    int from = idr && self->again ? self->qp + FALL_MIN : QP_CONTROL_MIN;
+    int from = idr && self->tries ? self->qp + (RETRY_STEP << 2 * (self->tries - 1)) : QP_CONTROL_MIN;
     int qp = find(self, map, change, from);
     if (!idr)
         qp = change->count ? hold(self, map, change, qp, now_ns) : refine(self, qp);
@@ -221,8 +222,9 @@ bool qp_control_coded(struct qp_control *self, const struct mb_map_change *chang
         learn_moving(self, rest, change->count);
     else if (self->sudden > 0.7 * total)
         learn(&self->sudden_factor, total, rest, 0.1);
-    self->again = self->idr && taken > limit && self->qp < QP_CONTROL_MAX;
-    if (!self->again)
+    bool again = self->idr && taken > limit && self->qp < QP_CONTROL_MAX;
+    if (!again)
         self->tokens -= self->idr ? clamp(taken - limit, 0, taken) : taken;
-    return self->again;
+    self->tries = again ? self->tries + 1 : 0;
+    return again;
 }

@@ -49,8 +49,8 @@ struct qp_control {
     int64_t moved_ns[QP_CONTROL_KINDS];   /* 0: never */
     double refine_factor, sudden_factor, idr_factor;
 
-    bool again; /* the IDR before was too large */
-    bool idr;   /* the picture in hand, as are the next */
+    int tries; /* of an IDR that were too large */
+    bool idr;  /* the picture in hand, as are the next */
     int kind;
     double moving, sudden, refined, fixed; /* bits foretold */
 };
@@ -59,5 +59,6 @@ void qp_control_init(struct qp_control *self, const struct qp_control_config *co
 /* The picture that mb_map_mark() has just looked at. */
 int qp_control_choose(struct qp_control *self, const struct mb_map *map, const struct mb_map_change *change, bool idr,
                       int64_t now_ns);
-/* It took so many bits. True: an IDR that is too large; choose again and encode it again, as an IDR. */
+/* It took so many bits. True: an IDR that is too large; choose again and encode it again, as an IDR: at the fourth time
+ * it is as small as can be, whatever was foretold. */
 bool qp_control_coded(struct qp_control *self, const struct mb_map_change *change, int64_t bits);

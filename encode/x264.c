@@ -34,7 +34,6 @@ enum {
     THREADS_MAX = 8,   /* each thread is a slice more, and slices cost bits */
     DEBLOCK = -3,      /* off below QP 22, where it blurs text */
     QP_MIDDLE = 30,    /* any between the ends of the range */
-    TRIES = 4,         /* of an IDR that is too large */
     /* A second. CABAC takes a sixth more time for a moving picture, and gives 1.6 dB: tests/quality. With 2 cores it
      * is for 1080p60 and not for 1440p60. */
     PIXELS_PER_CORE = 80000000,
@@ -268,15 +267,15 @@ static int run_with_quantiser(struct encoder_x264_state *self, const struct fram
 {
     bool new = idr || motion_probe_is_cut(&self->probe, &self->map, frame);
     struct mb_map_change seen = new ? mb_map_look(&self->map, frame) : *change;
-    for (int try = 1;; try++) {
+    bool again = true; /* a few times at most: see there */
+    int size = 0;
+    while (again) {
         int qp = qp_control_choose(&self->control, &self->map, &seen, idr, now_ns);
-        int size = run(self, frame, idr, qp, ret_bytes);
-        bool again = size > 0 && qp_control_coded(&self->control, &seen, (int64_t)size * 8);
-        if (!again || try == TRIES) {
-            mb_map_coded(&self->map, qp);
-            return size;
-        }
+        size = run(self, frame, idr, qp, ret_bytes);
+        again = size > 0 && qp_control_coded(&self->control, &seen, (int64_t)size * 8);
     }
+    mb_map_coded(&self->map, self->control.qp);
+    return size;
 }
 
 static enum encode_result x264_encode(struct encoder *base, const struct frame *frame, const struct region *damage,

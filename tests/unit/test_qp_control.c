@@ -111,6 +111,25 @@ static void an_idr_fits_100_ms_of_the_rate_however_hard_it_is(void **state)
     }
 }
 
+static void an_idr_that_looks_easy_fits_at_the_fourth_try(void **state)
+{
+    (void)state;
+    struct model model;
+    model_init(&model, 3000, 1);
+    memset(model.luma, 90, (size_t)STRIDE * HEIGHT); /* no activity on the rows that are looked at */
+    struct mb_map_change change = mb_map_mark(&model.map, &model.frame, &nothing, true);
+    double bits = 0;
+    int tries = 0;
+    do {
+        int qp = qp_control_choose(&model.control, &model.map, &change, true, 1);
+        bits = model.map.count * bits_of(&model, qp);
+        tries++;
+    } while (qp_control_coded(&model.control, &change, (int64_t)bits));
+    assert_true(bits <= KBPS * 100);
+    assert_true(tries <= 4);
+    model_finish(&model);
+}
+
 static void what_rests_is_refined_in_half_a_second(void **state)
 {
     (void)state;
@@ -264,6 +283,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_idr_fits_100_ms_of_the_rate_however_hard_it_is),
+        cmocka_unit_test(an_idr_that_looks_easy_fits_at_the_fourth_try),
         cmocka_unit_test(what_rests_is_refined_in_half_a_second),
         cmocka_unit_test(motion_keeps_to_the_rate),
         cmocka_unit_test(one_glyph_costs_no_second_look_at_the_rest),
