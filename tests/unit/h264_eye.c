@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/h264_eye.h"
 
+#include "encode/annexb.h"
+
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -50,4 +52,13 @@ double h264_eye_luma_psnr(const struct h264_eye *self, const struct frame *frame
     }
     double pixels = (double)frame->layout.width * frame->layout.height;
     return sum > 0 ? 10 * log10(255.0 * 255.0 * pixels / sum) : 99;
+}
+
+int h264_count_units(const struct au_part *part, int type)
+{
+    struct annexb_nal nal = {0};
+    int count = 0;
+    while (annexb_next(part->data, part->size, nal.end, &nal))
+        count += (part->data[nal.head] & 31) == type;
+    return count;
 }

@@ -19,3 +19,4 @@ void h264_eye_close(struct h264_eye *self);
 void h264_eye_decode(struct h264_eye *self, const struct au_part *part);
 /* Of the last picture against `frame`, in dB; 99: the same. */
 double h264_eye_luma_psnr(const struct h264_eye *self, const struct frame *frame);
+int h264_count_units(const struct au_part *part, int type); /* NAL units of that nal_unit_type */

@@ -237,15 +237,6 @@ static void colours_are_signalled_as_negotiated(void **state)
     }
 }
 
-static int count_units(const struct au_part *part, int type)
-{
-    struct annexb_nal nal = {0};
-    int count = 0;
-    while (annexb_next(part->data, part->size, nal.end, &nal))
-        count += (part->data[nal.head] & 31) == type;
-    return count;
-}
-
 static void each_picture_comes_out_at_once_and_idr_only_on_demand(void **state)
 {
     (void)state;
@@ -256,10 +247,10 @@ static void each_picture_comes_out_at_once_and_idr_only_on_demand(void **state)
         bool demand = i == 37 || i == 38 || i == 290, idr = demand || i == 0;
         assert_int_equal(encode(&rig, demand), ENCODE_OK);
         assert_int_equal(rig.part.type, idr ? PART_IDR : PART_PREDICTED);
-        assert_int_equal(count_units(&rig.part, ANNEXB_H264_SPS), idr);
-        assert_int_equal(count_units(&rig.part, ANNEXB_H264_PPS), idr);
-        assert_int_equal(count_units(&rig.part, ANNEXB_H264_SEI), 0);
-        assert_int_equal(count_units(&rig.part, ANNEXB_H264_AUD), 0);
+        assert_int_equal(h264_count_units(&rig.part, ANNEXB_H264_SPS), idr);
+        assert_int_equal(h264_count_units(&rig.part, ANNEXB_H264_PPS), idr);
+        assert_int_equal(h264_count_units(&rig.part, ANNEXB_H264_SEI), 0);
+        assert_int_equal(h264_count_units(&rig.part, ANNEXB_H264_AUD), 0);
         decode(&rig);
         if (i % 8 == 7)
             assert_true(luma_psnr(&rig) > 25);
@@ -329,7 +320,7 @@ static void there_are_as_many_slices_as_asked(void **state)
     struct encoder *encoder = encoder_create(backend, &config);
     assert_non_null(encoder);
     assert_int_equal(encoder_encode(encoder, &scene.frame, &scene.frame.damage, 1, true, &part), ENCODE_OK);
-    assert_int_equal(count_units(&part, ANNEXB_H264_IDR_SLICE), 4);
+    assert_int_equal(h264_count_units(&part, ANNEXB_H264_IDR_SLICE), 4);
     encoder_destroy(encoder);
     nv12_scene_finish(&scene);
 }

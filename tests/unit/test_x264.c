@@ -72,15 +72,6 @@ static double luma_psnr(const struct rig *self)
     return h264_eye_luma_psnr(&self->eye, &self->scene.frame);
 }
 
-static int count_units(const struct au_part *part, int type)
-{
-    struct annexb_nal nal = {0};
-    int count = 0;
-    while (annexb_next(part->data, part->size, nal.end, &nal))
-        count += (part->data[nal.head] & 31) == type;
-    return count;
-}
-
 static void every_picture_comes_out_at_once_and_looks_like_the_original(void **state)
 {
     (void)state;
@@ -134,12 +125,12 @@ static void idr_comes_first_and_on_demand_only(void **state)
             memset(rig.scene.frame.planes[0], 90, (size_t)rig.scene.frame.strides[0] * 360);
         encode(&rig, demand);
         assert_int_equal(rig.part.type, idr ? PART_IDR : PART_PREDICTED);
-        assert_int_equal(count_units(&rig.part, ANNEXB_H264_IDR_SLICE) > 0, idr);
-        assert_int_equal(count_units(&rig.part, ANNEXB_H264_SPS), idr);
-        assert_int_equal(count_units(&rig.part, ANNEXB_H264_PPS), idr);
-        assert_int_equal(count_units(&rig.part, ANNEXB_H264_SEI), 0);
-        assert_int_equal(count_units(&rig.part, ANNEXB_H264_AUD), 0);
-        assert_int_equal(count_units(&rig.part, ANNEXB_H264_FILLER), 0);
+        assert_int_equal(h264_count_units(&rig.part, ANNEXB_H264_IDR_SLICE) > 0, idr);
+        assert_int_equal(h264_count_units(&rig.part, ANNEXB_H264_SPS), idr);
+        assert_int_equal(h264_count_units(&rig.part, ANNEXB_H264_PPS), idr);
+        assert_int_equal(h264_count_units(&rig.part, ANNEXB_H264_SEI), 0);
+        assert_int_equal(h264_count_units(&rig.part, ANNEXB_H264_AUD), 0);
+        assert_int_equal(h264_count_units(&rig.part, ANNEXB_H264_FILLER), 0);
         if (i < 60)
             decode(&rig);
         if (i % 8 == 0)
@@ -178,7 +169,7 @@ static void there_are_as_many_slices_as_asked(void **state)
         for (int n = 0; n < 3; n++) {
             encode(&rig, false);
             int type = n == 0 ? ANNEXB_H264_IDR_SLICE : ANNEXB_H264_SLICE;
-            assert_int_equal(count_units(&rig.part, type), slices);
+            assert_int_equal(h264_count_units(&rig.part, type), slices);
             decode(&rig);
             nv12_scene_step(&rig.scene);
         }
