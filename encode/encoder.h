@@ -17,6 +17,13 @@ enum encoder_rate { ENCODER_RATE_QUANTISER = 0, ENCODER_RATE_BITRATE = 1 };
 
 enum encoder_codec { ENCODER_H264 = 0, ENCODER_HEVC = 1, ENCODER_AV1 = 2 }; /* bitStreamFormat on the wire */
 
+/* What the sender makes of an access unit: whole packets and parity, which for small ones is most of it. */
+struct encoder_wire {
+    int kbps; /* all of it, the rate that the client asked for; 0: not known, and the next do not count */
+    int packet_bytes, payload_bytes; /* UDP payload of a packet, and what it holds of the access unit */
+    int fec_percent, min_parity;
+};
+
 struct encoder_config {
     enum encoder_codec codec;
     struct frame_layout layout; /* format must be one the encoder takes, see encoder_report */
@@ -26,7 +33,8 @@ struct encoder_config {
     int max_reference_frames; /* 0: the encoder's choice; 1: exactly one */
     int burst_kbit;           /* one access unit should not be larger; 0: no such limit */
     int threads;              /* software encoders; 0: their choice */
-    enum encoder_rate rate;   /* x264 only */
+    enum encoder_rate rate;   /* x264 only, as is the next */
+    struct encoder_wire wire;
 };
 
 enum encode_result { ENCODE_OK, ENCODE_FAILED /* cannot go on; logged: destroy it */ };

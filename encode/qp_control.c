@@ -5,6 +5,7 @@ enum {
     BUCKET_SHARES = 4,     /* as net/pacer.h */
     IDR_PER_SECOND = 10,   /* an IDR: 1/10 s of the rate */
     REPAY_NS = 125000000,  /* half of what is missing is repaid in this time */
+    INTERVALS_MOST = 16,   /* pictures come seldom when a packet alone takes the rate */
     FORGET_NS = 250000000, /* after such a pause what moves may be something else */
     FALL_NS = 45000000,    /* between falls while something changes */
     FALL_MIN = 2,
@@ -40,11 +41,28 @@ static double clamp(double value, double min, double max)
     return value < min ? min : value > max ? max : value;
 }
 
+static double kbps_of(const struct qp_control_config *config)
+{
+    return config->wire.kbps ? config->wire.kbps : config->bitrate_kbps;
+}
+
+/* Bits on the wire of an access unit. */
+static double cost_of(const struct qp_control *self, double bits)
+{
+    const struct encoder_wire *wire = &self->config.wire;
+    if (!wire->kbps)
+        return bits;
+    int data = (int)(bits / 8 / wire->payload_bytes) + 1, parity = (data * wire->fec_percent + 99) / 100;
+    if (wire->fec_percent && parity < wire->min_parity)
+        parity = wire->min_parity;
+    return 8.0 * (data + parity) * wire->packet_bytes;
+}
+
 void qp_control_init(struct qp_control *self, const struct qp_control_config *config)
 {
     *self = (struct qp_control){
         .config = *config,
-        .rate = config->bitrate_kbps * 1e-6 * AIM,
+        .rate = kbps_of(config) * 1e-6 * AIM,
         .interval_ns = 1e11 / config->fps_x100,
         .qp = QP_CONTROL_MAX,
         .refine_factor = 1.2,
@@ -64,7 +82,7 @@ static void pass_time(struct qp_control *self, int64_t now_ns)
     double frame_ns = 1e11 / self->config.fps_x100, passed_ns = (double)(now_ns - self->last_ns);
     double capacity = capacity_of(self);
     if (self->last_ns) {
-        self->interval_ns += (clamp(passed_ns, frame_ns, 4 * frame_ns) - self->interval_ns) / 8;
+        self->interval_ns += (clamp(passed_ns, frame_ns, INTERVALS_MOST * frame_ns) - self->interval_ns) / 8;
         self->tokens += passed_ns * self->rate;
     }
     self->tokens = self->tokens > capacity ? capacity : self->tokens;
@@ -91,7 +109,7 @@ static double allowance(const struct qp_control *self, const struct mb_map_chang
 {
     double share = share_of(self), bits;
     if (self->idr)
-        return self->config.bitrate_kbps * 1000.0 / IDR_PER_SECOND * IDR_MARGIN;
+        return kbps_of(&self->config) * 1000.0 / IDR_PER_SECOND * IDR_MARGIN;
     if (change->sudden * 4 < change->activity) {
         bits = share + (self->tokens - BUCKET_SHARES / 2 * share) * self->interval_ns / REPAY_NS;
         return clamp(bits, share / 4, self->tokens > share ? self->tokens : share);
@@ -117,15 +135,14 @@ static void foretell(struct qp_control *self, const struct mb_map *map, const st
 static int find(struct qp_control *self, const struct mb_map *map, const struct mb_map_change *change, int from)
 {
     double allowed = allowance(self, change), most = self->config.burst_kbit * 1000.0 * IDR_MARGIN;
-    double left = self->tokens - share_of(self), all = left > allowed ? left : allowed;
-    if (most > 0) {
-        allowed = allowed < most ? allowed : most;
-        all = all < most ? all : most;
-    }
+    double left = self->tokens - share_of(self), all = left > allowed ? left : allowed, least = cost_of(self, 1);
+    allowed = allowed > least ? allowed : least; /* to be smaller than a packet gains nothing */
+    all = all > least ? all : least;
     for (int qp = from; qp < QP_CONTROL_MAX; qp++) {
         foretell(self, map, change, qp);
         double changed = self->moving + self->sudden + self->fixed;
-        if (changed <= allowed && changed + self->refined <= all)
+        bool fits = cost_of(self, changed) <= allowed && cost_of(self, changed + self->refined) <= all;
+        if (fits && (most <= 0 || changed + self->refined <= most))
             return qp;
     }
     return QP_CONTROL_MAX;
@@ -151,7 +168,7 @@ static bool can_step(struct qp_control *self, const struct mb_map *map, const st
     if (!is_full(self) || self->qp <= QP_CONTROL_MIN)
         return false;
     foretell(self, map, change, self->qp - 1);
-    return self->moving + self->sudden + self->refined <= self->tokens + 2 * share_of(self);
+    return cost_of(self, self->moving + self->sudden + self->refined) <= self->tokens + 2 * share_of(self);
 }
 
 /* The QP of a picture in which something changes, when `needed` would fit. */
@@ -210,10 +227,10 @@ static void learn_moving(struct qp_control *self, double taken, int count)
 
 bool qp_control_coded(struct qp_control *self, const struct mb_map_change *change, int64_t bits)
 {
-    double limit = self->config.bitrate_kbps * 1000.0 / IDR_PER_SECOND, burst = self->config.burst_kbit * 1000.0;
+    double limit = kbps_of(&self->config) * 1000.0 / IDR_PER_SECOND, burst = self->config.burst_kbit * 1000.0;
     double total = self->moving + self->sudden + self->refined, taken = (double)bits;
     double rest = clamp(taken - self->fixed, 1, taken);
-    limit = burst > 0 && burst < limit ? burst : limit;
+    double cost = cost_of(self, taken);
     if (self->idr)
         learn(&self->idr_factor, total, rest, 1);
     else if (self->refined > 0.7 * total)
@@ -222,9 +239,10 @@ bool qp_control_coded(struct qp_control *self, const struct mb_map_change *chang
         learn_moving(self, rest, change->count);
     else if (self->sudden > 0.7 * total)
         learn(&self->sudden_factor, total, rest, 0.1);
-    bool again = self->idr && taken > limit && self->qp < QP_CONTROL_MAX;
+    bool too_large = cost > limit || (burst > 0 && taken > burst);
+    bool again = self->idr && too_large && self->qp < QP_CONTROL_MAX;
     if (!again)
-        self->tokens -= self->idr ? clamp(taken - limit, 0, taken) : taken;
+        self->tokens -= self->idr ? clamp(cost - limit, 0, cost) : cost;
     self->tries = again ? self->tries + 1 : 0;
     return again;
 }

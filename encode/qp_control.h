@@ -4,8 +4,9 @@
  * its rate. Pure: time comes in as an argument. One thread at a time.
  *
  * Tokens: the rate fills a bucket of four frame shares, what is sent empties it, as the sender's pacer counts
- * (net/pacer.h): a picture that finds its bits there leaves at once. Moving pictures aim at a half-full bucket, reached
- * within 250 ms; a sudden change may take all but one share; a still picture is refined with what is left over.
+ * (net/pacer.h), in bits on the wire when it is known what the sender makes of a picture: one that finds its bits there
+ * leaves at once. Moving pictures aim at a half-full bucket, reached within 250 ms; a sudden change may take all but
+ * one share; a still picture is refined with what is left over.
  *
  * Bits are foretold: of what goes on moving, from what the last such pictures took; of a sudden change, from its
  * activity (mb_map.h); of refinement, from how much more bits the finer QP would have taken. Each has a factor that is
@@ -17,6 +18,7 @@
  */
 #pragma once
 
+#include "encode/encoder.h"
 #include "encode/mb_map.h"
 
 #include <stdbool.h>
@@ -31,14 +33,15 @@ struct qp_control_config {
     int bitrate_kbps, fps_x100;
     int burst_kbit;  /* no picture should be larger; 0: no such limit */
     int macroblocks; /* of a picture */
+    struct encoder_wire wire;
 };
 
 enum { QP_CONTROL_KINDS = 3 }; /* of moving pictures: little, some, or most of it changes */
 
 struct qp_control {
     struct qp_control_config config;
-    double rate;        /* bits per ns */
-    double tokens;      /* bits; negative: overdrawn */
+    double rate;        /* bits per ns, on the wire */
+    double tokens;      /* bits on the wire; negative: overdrawn */
     double interval_ns; /* between pictures, mean of the last ones */
     int64_t last_ns;    /* time of the last picture; 0: none yet */
     int64_t fell_ns;    /* when the QP last fell while something changed */

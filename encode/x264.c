@@ -219,6 +219,7 @@ static struct encoder *x264_create(const struct encoder_config *config, char *re
     qp_control_init(&self->control, &(struct qp_control_config){.bitrate_kbps = config->bitrate_kbps,
                                                                 .fps_x100 = config->fps_x100,
                                                                 .burst_kbit = config->burst_kbit,
+                                                                .wire = config->wire,
                                                                 .macroblocks = self->map.count});
     snprintf(self->message, sizeof(self->message), "libx264 refuses the settings");
     if (mapped && fill_param(self, config, &param))
@@ -265,7 +266,7 @@ static int run(struct encoder_x264_state *self, const struct frame *frame, bool 
 static int run_with_quantiser(struct encoder_x264_state *self, const struct frame *frame,
                               const struct mb_map_change *change, bool idr, int64_t now_ns, uint8_t **ret_bytes)
 {
-    bool new = idr || motion_probe_is_cut(&self->probe, &self->map, frame);
+    bool new = motion_probe_is_cut(&self->probe, &self->map, frame) || idr;
     struct mb_map_change seen = new ? mb_map_look(&self->map, frame) : *change;
     bool again = true; /* a few times at most: see there */
     int size = 0;

@@ -62,6 +62,7 @@ void sessions_set_rights(struct sessions *self, const uint8_t sha256[32], unsign
             seat_client_set_rights(s->seat_client, rights);
         mutex_unlock(&s->lock);
     }
+    control_host_wake(self->config.control); /* what is held without a right is let go of now */
 }
 
 json_t *session_input_json(struct session *session)

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host/stream_settings.h"
 
+#include "protocol/video_packet.h"
+
+enum { VIDEO_HEADER_BYTES = 16 }; /* of packetSize: docs/protocol.md, "Video packets" */
+
 /* kbit that 4 FEC blocks of at most 255 packets carry: beyond that a frame loses its share of parity. */
 static int burst_kbit(int packet_size, int fec_percent)
 {
     int data_packets = 4 * (25500 / (100 + fec_percent));
-    return data_packets * (packet_size - 16) * 8 / 1000;
+    return data_packets * (packet_size - VIDEO_HEADER_BYTES) * 8 / 1000;
 }
 
 /* Of all the client's budget: what the operator lets it have. */
@@ -36,6 +40,12 @@ static struct encoder_config encoder_settings(const struct config *config, const
         .burst_kbit = burst_kbit(wish->packet_size, config->fec_percent),
         .max_reference_frames = wish->max_reference_frames,
         .rate = (enum encoder_rate)config->rate_control,
+        .wire = {.kbps = allowed_kbps(config, wish),
+                 .packet_bytes = wish->packet_size + VIDEO_SHARD_EXTRA +
+                                 (wish->encryption & SDP_ENCRYPT_VIDEO ? VIDEO_SEAL_BYTES : 0),
+                 .payload_bytes = wish->packet_size - VIDEO_HEADER_BYTES,
+                 .fec_percent = config->fec_percent,
+                 .min_parity = wish->min_fec_packets},
     };
 }
 

@@ -184,6 +184,33 @@ static void motion_keeps_to_the_rate(void **state)
     }
 }
 
+/* Of pictures so small that the sender's whole packets and parity are most of what is sent. */
+static void small_pictures_keep_to_the_rate_on_the_wire(void **state)
+{
+    (void)state;
+    const struct encoder_wire wire = {
+        .kbps = 3000, .packet_bytes = 1408, .payload_bytes = 1376, .fec_percent = 20, .min_parity = 2};
+    struct model model;
+    struct region damage = rect(100, 50, 300, 200);
+    double packets = 0;
+    int qp = 0;
+    model_init(&model, 300, 0.5);
+    qp_control_init(&model.control,
+                    &(struct qp_control_config){
+                        .bitrate_kbps = 2000, .fps_x100 = FPS * 100, .macroblocks = model.map.count, .wire = wire});
+    picture(&model, &nothing, true, 1);
+    for (int n = 0; n < 4 * FPS; n++) {
+        double bits = picture(&model, &damage, false, 1);
+        int data = (int)(bits / 8 / wire.payload_bytes) + 1, parity = data * 20 / 100 > 2 ? data * 20 / 100 : 2;
+        packets += n < FPS ? 0 : data + parity;
+        qp += n < FPS ? 0 : model.qp;
+    }
+    double kbps = packets * wire.packet_bytes * 8 / 3 / 1000;
+    assert_true(kbps < wire.kbps && kbps > 0.7 * wire.kbps);
+    assert_true(qp / (3 * FPS) < 45);
+    model_finish(&model);
+}
+
 static void one_glyph_costs_no_second_look_at_the_rest(void **state)
 {
     (void)state;
@@ -286,6 +313,7 @@ int main(void)
         cmocka_unit_test(an_idr_that_looks_easy_fits_at_the_fourth_try),
         cmocka_unit_test(what_rests_is_refined_in_half_a_second),
         cmocka_unit_test(motion_keeps_to_the_rate),
+        cmocka_unit_test(small_pictures_keep_to_the_rate_on_the_wire),
         cmocka_unit_test(one_glyph_costs_no_second_look_at_the_rest),
         cmocka_unit_test(an_overshoot_is_repaid_within_250_ms),
         cmocka_unit_test(refinement_leaves_bits_for_the_next_change),
