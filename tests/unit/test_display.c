@@ -564,7 +564,7 @@ static void the_newest_picture_wins_with_all_damage_at_no_more_than_the_rate(voi
     }
     int64_t intervals = (clock_now_ns() - start) / (50 * CLOCK_MS_NS);
     assert_true(after.dropped >= before.dropped + 5);
-    assert_true((int64_t)(after.pictures - before.pictures) <= intervals + 2);
+    assert_true((int64_t)(after.pictures - before.pictures) <= intervals + 3); /* one begun, two at once */
     assert_true(next(&watcher, WAIT_MS));
     assert_true(covered(&watcher.damage, 0, 0) && covered(&watcher.damage, 15, 5));
     wait_for_screen(&rig, &watcher);
