@@ -119,6 +119,7 @@ static void probe(const struct encoder_ops *ops, enum encoder_codec codec, struc
     struct encoder *encoder = create(ops, &config, ret_report->reason, sizeof(ret_report->reason));
     if (encoder && probe_encode(encoder, &frame, ret_report)) {
         ret_report->usable = true;
+        ret_report->invalidates = encoder_references(encoder) > 1;
         ret_report->reason[0] = '\0';
     }
     encoder_destroy(encoder);
@@ -192,6 +193,17 @@ enum encode_result encoder_encode(struct encoder *self, const struct frame *fram
     if (result == ENCODE_OK)
         *ret_part = part;
     return result;
+}
+
+int encoder_references(const struct encoder *self)
+{
+    return self->ops->invalidate ? self->references : 0;
+}
+
+bool encoder_invalidate(struct encoder *self, int count)
+{
+    assert(count > 0 && count < encoder_references(self));
+    return self->ops->invalidate(self, count);
 }
 
 const char *encoder_name(const struct encoder *self)

@@ -56,9 +56,12 @@ struct encoder_ops {
      * monotonic. Fills data, size, type of *ret_part. */
     enum encode_result (*encode)(struct encoder *self, const struct frame *frame, const struct region *damage,
                                  int64_t now_ns, bool idr, struct au_part *ret_part);
+    /* Optional; see encoder_invalidate. */
+    bool (*invalidate)(struct encoder *self, int count);
 };
 struct encoder {
     const struct encoder_ops *ops;
+    int references; /* see encoder_references; set by create */
 };
 
 /* What probing found out about one backend and codec. */
@@ -67,6 +70,7 @@ struct encoder_report {
     bool hardware, usable;
     enum encoder_codec codec;
     enum frame_format format;
+    bool invalidates; /* encoder_references() is more than 1 when the stream may have as many as it likes */
     char reason[200]; /* why not, empty when usable */
 };
 enum { ENCODER_REPORTS_MAX = 16 };
@@ -88,3 +92,8 @@ void encoder_destroy(struct encoder *self); /* NULL is fine */
 enum encode_result encoder_encode(struct encoder *self, const struct frame *frame, const struct region *damage,
                                   int64_t now_ns, bool idr, struct au_part *ret_part);
 const char *encoder_name(const struct encoder *self);
+/* Pictures that it keeps to refer to, the newest included, if it can forget single ones; else 0 or 1. */
+int encoder_references(const struct encoder *self);
+/* The newest `count` pictures, fewer than encoder_references(), are referred to no more. False: logged, and only an IDR
+ * helps. */
+bool encoder_invalidate(struct encoder *self, int count);

@@ -20,7 +20,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { UNIT_EXTRA_BYTES = 65536 };
+enum {
+    UNIT_EXTRA_BYTES = 65536,
+    REFERENCES = 5,            /* a loss that is known within four pictures needs no IDR */
+    LEVEL_52_DPB_MBS = 184320, /* what H.264 level 5.2 has room for: 5 pictures of 4096x2304 */
+};
 
 struct nvenc {
     struct encoder base;
@@ -89,6 +93,18 @@ static bool size_fits(struct nvenc *self, char *ret_reason, size_t reason_size)
     return false;
 }
 
+/* One unless the GPU can forget a single one, which is all that more are for. */
+static int choose_references(struct nvenc *self, const struct encoder_config *config)
+{
+    int macroblocks = (self->layout.width + 15) / 16 * ((self->layout.height + 15) / 16);
+    int most = LEVEL_52_DPB_MBS / macroblocks, wish = config->max_reference_frames;
+    if (read_cap(self, NV_ENC_CAPS_SUPPORT_REF_PIC_INVALIDATION) <= 0 || most < 1)
+        return 1;
+    if (most > REFERENCES)
+        most = REFERENCES;
+    return wish && wish < most ? wish : most;
+}
+
 static bool initialize(struct nvenc *self, const struct encoder_config *config, char *ret_reason, size_t reason_size)
 {
     const NV_ENCODE_API_FUNCTION_LIST *api = &self->driver.api;
@@ -99,7 +115,9 @@ static bool initialize(struct nvenc *self, const struct encoder_config *config, 
                                                            NV_ENC_TUNING_INFO_ULTRA_LOW_LATENCY, &preset);
     if (!check(self, "NvEncGetEncodePresetConfigEx", status, ret_reason, reason_size))
         return false;
-    nvenc_config_fill(config, &preset.presetCfg, &params);
+    bool many = read_cap(self, NV_ENC_CAPS_SUPPORT_MULTIPLE_REF_FRAMES) > 0;
+    self->base.references = choose_references(self, config);
+    nvenc_config_fill(config, self->base.references, many && self->base.references > 1, &preset.presetCfg, &params);
     return check(self, "NvEncInitializeEncoder", api->nvEncInitializeEncoder(session, &params), ret_reason,
                  reason_size);
 }
@@ -246,6 +264,32 @@ static enum encode_result nvenc_encode(struct encoder *base, const struct frame 
     return good ? ENCODE_OK : ENCODE_FAILED;
 }
 
+/* Inside of the driver. Pictures are known to it by their time stamps. */
+static bool forget(struct nvenc *self, int count, char *ret_reason, size_t reason_size)
+{
+    const NV_ENCODE_API_FUNCTION_LIST *api = &self->driver.api;
+    for (uint64_t number = self->pictures - (uint64_t)count; number < self->pictures; number++) {
+        NVENCSTATUS status = api->nvEncInvalidateRefFrames(self->driver.session, number);
+        if (!check(self, "NvEncInvalidateRefFrames", status, ret_reason, reason_size))
+            return false;
+    }
+    return true;
+}
+
+static bool nvenc_invalidate(struct encoder *base, int count)
+{
+    struct nvenc *self = container_of(base, struct nvenc, base);
+    char reason[200] = "the GPU is gone";
+    bool good = false;
+    if (nvenc_driver_enter(&self->driver)) {
+        good = forget(self, count, reason, sizeof(reason));
+        nvenc_driver_leave(&self->driver);
+    }
+    if (!good)
+        log_warn("nvenc: %s", reason);
+    return good;
+}
+
 const struct encoder_ops encoder_nvenc = {
     .name = "nvenc",
     .hardware = true,
@@ -255,4 +299,5 @@ const struct encoder_ops encoder_nvenc = {
     .create = nvenc_create,
     .destroy = nvenc_destroy,
     .encode = nvenc_encode,
+    .invalidate = nvenc_invalidate,
 };

@@ -49,6 +49,13 @@ static void set_colour(const struct frame_layout *layout, NV_ENC_CONFIG_H264_VUI
     vui->chromaSampleLocationTop = vui->chromaSampleLocationBot = 0; /* left */
 }
 
+static void set_references(int references, bool one_of_many, NV_ENC_CONFIG_H264 *h264)
+{
+    h264->maxNumRefFrames = (uint32_t)references;
+    if (one_of_many)
+        h264->numRefL0 = NV_ENC_NUM_REF_FRAMES_1;
+}
+
 static void set_h264(const struct encoder_config *config, NV_ENC_CONFIG_H264 *h264)
 {
     h264->idrPeriod = NVENC_INFINITE_GOPLENGTH;
@@ -60,15 +67,14 @@ static void set_h264(const struct encoder_config *config, NV_ENC_CONFIG_H264 *h2
     h264->outputBufferingPeriodSEI = h264->outputPictureTimingSEI = h264->outputRecoveryPointSEI = 0;
     h264->enableFillerDataInsertion = 0;
     h264->enableIntraRefresh = 0;
-    h264->maxNumRefFrames = 1;
     h264->sliceMode = SLICES_BY_COUNT;
     h264->sliceModeData = (uint32_t)config->slices;
     set_colour(&config->layout, &h264->h264VUIParameters);
     h264->h264VUIParameters.bitstreamRestrictionFlag = 1;
 }
 
-void nvenc_config_fill(const struct encoder_config *config, NV_ENC_CONFIG *preset_config,
-                       NV_ENC_INITIALIZE_PARAMS *ret_params)
+void nvenc_config_fill(const struct encoder_config *config, int references, bool one_of_many,
+                       NV_ENC_CONFIG *preset_config, NV_ENC_INITIALIZE_PARAMS *ret_params)
 {
     preset_config->version = NV_ENC_CONFIG_VER;
     preset_config->profileGUID = NV_ENC_H264_PROFILE_HIGH_GUID;
@@ -76,6 +82,7 @@ void nvenc_config_fill(const struct encoder_config *config, NV_ENC_CONFIG *prese
     preset_config->frameIntervalP = 1; /* no B pictures */
     set_rate(config, &preset_config->rcParams);
     set_h264(config, &preset_config->encodeCodecConfig.h264Config);
+    set_references(references, one_of_many, &preset_config->encodeCodecConfig.h264Config);
     *ret_params = (NV_ENC_INITIALIZE_PARAMS){
         .version = NV_ENC_INITIALIZE_PARAMS_VER,
         .encodeGUID = NV_ENC_CODEC_H264_GUID,

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "host/reference_window.h"
 
 #include <stdlib.h>
 
@@ -40,9 +41,11 @@ struct encode_job {
     int64_t made_ns;   /* when it was */
     struct frame *last;
     int64_t next_repeat_ns, last_idr_ns, last_timestamp_ns;
-    int repeats_done;       /* of the last picture */
-    int distance_doublings; /* from one repeat to the next */
-    uint64_t too_large;     /* access units the sender refused, as far as they were answered by an IDR */
+    int repeats_done;               /* of the last picture */
+    int distance_doublings;         /* from one repeat to the next */
+    uint64_t too_large;             /* access units the sender refused, as far as they were answered by an IDR */
+    struct reference_window window; /* of this job's encoders */
+    bool recovering;                /* the encoder has forgotten what the client misses; the next picture says so */
 };
 
 enum step { GO_ON, NO_ENCODER, LEFT };
@@ -127,6 +130,7 @@ static enum step replace_encoder(struct encode_job *self)
     if (!drop_encoder(self))
         return LEFT;
     self->encoder_index += !again;
+    self->recovering = false;
     atomic_store(&self->shared->idr_wanted, true);
     enum step step = make_encoder(self);
     if (step == GO_ON)
@@ -154,6 +158,8 @@ static int64_t next_deadline(struct encode_job *self)
 {
     if (!self->last)
         return clock_now_ns() + CLOCK_SECOND_NS;
+    if (self->recovering)
+        return clock_now_ns();
     if (!atomic_load(&self->shared->idr_wanted))
         return self->next_repeat_ns;
     int64_t idr_ns = self->last_idr_ns + IDR_DISTANCE_MS * CLOCK_MS_NS;
@@ -184,12 +190,31 @@ static void schedule_repeat(struct encode_job *self, int64_t from_ns, bool refin
 }
 
 /* A refused access unit left no gap for the client to notice, but what follows refers to it. */
-static void answer_refusals(struct encode_job *self)
+static void answer_refusals(struct encode_job *self, uint64_t too_large)
 {
-    uint64_t too_large = video_sender_get_counters(self->shared->sender).too_large;
     if (too_large != self->too_large)
         atomic_store(&self->shared->idr_wanted, true);
     self->too_large = too_large;
+}
+
+/* What the client says it misses, as far as nobody has looked at it. */
+static enum step answer_losses(struct encode_job *self)
+{
+    uint64_t lost = atomic_exchange(&self->shared->lost_frames, 0);
+    int count, kept = encoder_references(self->encoder);
+    if (!lost)
+        return GO_ON;
+    enum reference_answer answer =
+        reference_window_lose(&self->window, (uint32_t)(lost >> 32), (uint32_t)lost, kept, &count);
+    if (answer == REFERENCE_FORGET) {
+        enter_encoder(self, clock_now_ns());
+        self->recovering = encoder_invalidate(self->encoder, count);
+        if (!leave_encoder(self))
+            return LEFT;
+    }
+    if (answer == REFERENCE_IDR || (answer == REFERENCE_FORGET && !self->recovering))
+        atomic_store(&self->shared->idr_wanted, true);
+    return GO_ON;
 }
 
 static void count(struct encode_job *self, bool is_repeat, bool is_idr, int64_t begin_ns, int64_t end_ns)
@@ -208,7 +233,8 @@ static void count(struct encode_job *self, bool is_repeat, bool is_idr, int64_t 
 static enum step encode_and_submit(struct encode_job *self, const struct region *damage, bool is_repeat)
 {
     int64_t begin_ns = clock_now_ns();
-    answer_refusals(self);
+    struct video_sender_counters sent = video_sender_get_counters(self->shared->sender);
+    answer_refusals(self, sent.too_large);
     bool idr = idr_is_due(self, begin_ns);
     if (idr)
         atomic_store(&self->shared->idr_wanted, false);
@@ -225,6 +251,10 @@ static enum step encode_and_submit(struct encode_job *self, const struct region 
     if (timestamp_ns <= self->last_timestamp_ns) /* taken from the display while the last one was being repeated */
         timestamp_ns = self->last_timestamp_ns + CLOCK_US_NS;
     part.timestamp_ns = self->last_timestamp_ns = timestamp_ns;
+    if (self->recovering && part.type == PART_PREDICTED)
+        part.type = PART_AFTER_INVALIDATION;
+    self->recovering = false;
+    reference_window_add(&self->window, sent.taken_frame + 1, part.type == PART_IDR);
     count(self, is_repeat, part.type == PART_IDR, begin_ns, clock_now_ns());
     video_sender_submit(self->shared->sender, &part);
     self->repeats_done = is_repeat ? self->repeats_done + 1 : 0;
@@ -236,6 +266,8 @@ static enum step encode_one(struct encode_job *self)
 {
     if (!video_sender_wait_free(self->shared->sender, clock_now_ns() + CLOCK_SECOND_NS))
         return GO_ON; /* woken to stop, or the network holds us up: pictures are dropped meanwhile */
+    if (answer_losses(self) == LEFT)
+        return LEFT;
     struct frame *frame;
     struct region damage = {0};
     if (view_take(self->view, next_deadline(self), &frame, &damage) == VIEW_OK) {
@@ -244,7 +276,7 @@ static enum step encode_one(struct encode_job *self)
         return encode_and_submit(self, &damage, false);
     }
     int64_t now_ns = clock_now_ns();
-    if (self->last && (now_ns >= self->next_repeat_ns || idr_is_due(self, now_ns)))
+    if (self->last && (now_ns >= self->next_repeat_ns || self->recovering || idr_is_due(self, now_ns)))
         return encode_and_submit(self, &damage, true);
     return GO_ON;
 }

@@ -27,8 +27,9 @@ struct encode_shared {
     struct heartbeat heartbeat;  /* busy while in the encoder */
     struct stats durations;
     atomic_bool idr_wanted;
-    atomic_int encoder_index;        /* of the list, -1: none runs */
-    atomic_int_fast64_t interval_ns; /* between pictures; any thread sets it */
+    atomic_uint_fast64_t lost_frames; /* first << 32 | last of what the client misses, not looked at yet; 0: none */
+    atomic_int encoder_index;         /* of the list, -1: none runs */
+    atomic_int_fast64_t interval_ns;  /* between pictures; any thread sets it */
     atomic_uint_fast64_t pictures, repeats, idrs, failures;
     atomic_int_fast64_t encode_ns; /* sum */
 };

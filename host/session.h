@@ -66,7 +66,7 @@ struct session {
     enum control_end posted_end;
     struct seat_client *seat_client; /* while the control peer is there; NULL: none */
 
-    uint32_t invalidated_to; /* control thread: the last frame of the range answered last */
+    uint32_t missing_from; /* control thread: the first frame of the range that the client named last */
     /* counted by the control thread */
     atomic_uint_fast64_t lost_packets, fec_reports, blocks_lost, idr_requests, invalidations;
     atomic_uint_fast64_t input_messages, input_unknown, input_malformed;

@@ -27,12 +27,21 @@ static bool offers(const struct session *session, enum encoder_codec codec)
     return encoder_choose(config->reports, config->report_count, codec) != NULL;
 }
 
+/* Of the encoder that will be tried first; one that takes over from it may still answer with an IDR. */
+static bool offers_invalidation(const struct session *session)
+{
+    const struct sessions_config *config = &session->owner->config;
+    const struct encoder_report *report = encoder_choose(config->reports, config->report_count, ENCODER_H264);
+    return report && report->invalidates;
+}
+
 static void reply_describe(struct session *session, const struct rtsp_request *request, struct byte_writer *out)
 {
     const struct sessions_config *config = &session->owner->config;
     const struct sdp_offer offer = {
         .feature_flags = config->feature_flags ? config->feature_flags(config->ctx) : 0,
         .policy = video_policy(session),
+        .reference_invalidation = offers_invalidation(session),
         .hevc = offers(session, ENCODER_HEVC),
         .av1 = offers(session, ENCODER_AV1),
         .client_layout = session->launch.surround_params,

@@ -122,15 +122,18 @@ static void take_fec_status(struct session *session, const struct control_fec_st
     }
 }
 
-/* No encoder of this version can forget single frames: an IDR answers. Clients repeat the message for a whole round
- * trip; what was answered already is neither a new loss nor worth another IDR. */
+/* Clients repeat the message, with a later end, for each frame of a whole round trip: that is one loss. */
 static void take_invalidation(struct session *session, const struct control_invalidate *range)
 {
+    bool is_new = range->first_frame != session->missing_from;
     atomic_fetch_add(&session->invalidations, 1);
-    if (range->first_frame <= range->last_frame && range->last_frame <= session->invalidated_to)
-        return;
-    session->invalidated_to = range->last_frame;
-    report_loss(session, true);
+    session->missing_from = range->first_frame;
+    if (is_new)
+        report_loss(session, false);
+    mutex_lock(&session->lock);
+    if (session->stream)
+        stream_report_missing(session->stream, range->first_frame, range->last_frame);
+    mutex_unlock(&session->lock);
 }
 
 static void on_message(void *ctx, uint16_t type, const uint8_t *payload, size_t size)

@@ -131,6 +131,29 @@ void stream_request_idr(struct stream *self)
     mutex_unlock(&self->lock);
 }
 
+/* Both, and what is between them. */
+static uint64_t join_ranges(uint64_t a, uint64_t b)
+{
+    uint64_t first = a >> 32 < b >> 32 ? a >> 32 : b >> 32;
+    uint32_t last = (uint32_t)a > (uint32_t)b ? (uint32_t)a : (uint32_t)b;
+    return first << 32 | last;
+}
+
+void stream_report_missing(struct stream *self, uint32_t first, uint32_t last)
+{
+    uint64_t range = (uint64_t)first << 32 | last, joined, before = atomic_load(&self->shared.lost_frames);
+    if (first > last || !last) { /* no such frames */
+        stream_request_idr(self);
+        return;
+    }
+    do
+        joined = before ? join_ranges(before, range) : range;
+    while (!atomic_compare_exchange_weak(&self->shared.lost_frames, &before, joined));
+    mutex_lock(&self->lock);
+    view_wake(self->view);
+    mutex_unlock(&self->lock);
+}
+
 bool stream_report_loss(struct stream *self)
 {
     struct video_sender *sender = started_sender(self);

@@ -44,6 +44,9 @@ void stream_set_port(struct stream *self, uint16_t port); /* the peer's, after s
 
 /* Any thread. The next picture, or at once a repeat of the last one, is an IDR; requests before it is made are one. */
 void stream_request_idr(struct stream *self);
+/* Any thread: the client never got frames first..last whole. What needs them is not sent any more: the next picture, or
+ * at once a repeat, refers to older ones, or is an IDR. Answered once, however often it is said. */
+void stream_report_missing(struct stream *self, uint32_t first, uint32_t last);
 /* Any thread: the client reported a loss. True: this made GSO go off; ask for an IDR, remember the interface. */
 bool stream_report_loss(struct stream *self);
 /* Any thread: it reported a block of several packets that was repaired. */

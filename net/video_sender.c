@@ -170,9 +170,11 @@ static uint16_t latency_100us(int64_t captured_ns, int64_t now_ns)
 }
 
 /* The bytes of the part are copied, or never will be: the encoder may go on. */
-static void give_back(struct video_sender *self, bool fits)
+static void give_back(struct lane *lane, bool fits)
 {
+    struct video_sender *self = lane->sender;
     mutex_lock(&self->lock);
+    self->counters.taken_frame = video_packetiser_frame(lane->packetiser);
     self->pending = false;
     if (!fits)
         self->counters.too_large++;
@@ -189,7 +191,7 @@ static int load(struct lane *lane, const struct au_part *part, struct tally *tal
     info.timestamp_90khz = rtp_time(lane->sender, part->timestamp_ns);
     int blocks = video_packetiser_load(lane->packetiser, part->data, part->size, &info);
     tally->packetise_ns += clock_now_ns() - start_ns;
-    give_back(lane->sender, blocks > 0);
+    give_back(lane, blocks > 0);
     return blocks;
 }
 

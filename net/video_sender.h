@@ -68,7 +68,9 @@ struct video_sender_counters {
     uint64_t too_large;    /* access units that did not fit 4 blocks: not sent, an IDR is needed */
     uint64_t replaced;     /* threads left behind */
     uint32_t newest_frame; /* frameIndex last sent, 0: none */
-    bool gso;              /* in use now */
+    uint32_t
+        taken_frame; /* frameIndex of what was last taken from the encoder to be sent; the next part's is one more */
+    bool gso;        /* in use now */
 };
 struct video_sender_counters video_sender_get_counters(struct video_sender *self);
 /* Durations since the last call: packetise + FEC + seal; sending with pacing; and captured -> last packet handed to the

@@ -15,12 +15,14 @@ FAKEGPU = os.environ.get("FAKEGPU", "")
 
 
 class DoubleTest(DisplayTest):
+    first_script = ()  # while the host starts
+
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.mkdtemp(prefix="es-fakegpu-")
         cls.addClassCleanup(shutil.rmtree, cls.folder, True)
         cls.script_path, cls.trace_path = (os.path.join(cls.folder, name) for name in ("script", "trace"))
-        cls.script("")
+        cls.script(*cls.first_script)
         cls.wrapper = ("env", f"LD_LIBRARY_PATH={FAKEGPU}", f"FAKEGPU_SCRIPT={cls.script_path}",
                        f"FAKEGPU_LOG={cls.trace_path}")
         super().setUpClass()
@@ -105,6 +107,66 @@ class Stream(DoubleTest):
             self.client.run("cancel")
             wait_for(lambda: len(self.trace("destroy")) == len(self.trace("opened")), 15, "the session to be destroyed")
             self.assertEqual(len(self.trace("opened")), opened + 1)
+
+
+class Invalidation(DoubleTest):
+    """A client that names the frames it lost (0x0301) instead of asking for an IDR."""
+    settings = {"encoder": "nvenc"}
+
+    def stream(self, *more):
+        """(report, what arrived, pictures of the double, its invalidations)"""
+        index = os.path.join(self.temporary_folder(), "index")
+        pictures, forgotten = len(self.trace("picture")), len(self.trace("invalidate"))
+        report = self.client.stream(*self.stream_options("--seconds", 6, "--timecodes", "--loss-per-block", "m+1",
+                                                         "--every", 61, "--invalidate", "--index", index, *more))
+        self.assertEqual(report["exit"], 0, report["error"])
+        self.assertTrue(report["rtsp"]["invalidation_offered"])
+        self.assertEqual(report["idr_requests"], 0)
+        self.assertGreater(report["frames_lost"], 3)
+        return (report, read_index(index), self.trace("picture")[pictures:], self.trace("invalidate")[forgotten:])
+
+    def idrs_for_gso(self):
+        """Three losses in a row end the cutting of batches by the kernel, which is answered by an IDR."""
+        return self.log().count("segmentation offload is off there")
+
+    def test_what_was_lost_is_forgotten_and_no_idr_is_made(self):
+        report, entries, pictures, forgotten = self.stream()
+        idrs = 1 + self.idrs_for_gso()
+        self.assertEqual(sum(p["type"] == "idr" for p in pictures), idrs)
+        self.assertEqual([p["type"] for p in pictures].count("i"), 0)
+        marked = [e for e in entries if e["type"] == 5]
+        self.assertGreaterEqual(len(marked), report["frames_lost"] - idrs)
+        self.assertGreaterEqual(len(forgotten), len(marked))
+        self.assertTrue(all(e["delivered"] and not e["idr"] for e in marked))
+        decoded = report["decoded"]
+        # libavcodec shows nothing for some pictures where a loss spans the wrap of the double's frame_num, every 16
+        self.assertEqual(decoded["errors"], 0)
+        self.assertGreater(decoded["pictures"], 0.9 * report["frames_delivered"])
+        self.assertEqual(decoded["timecodes"], decoded["pictures"], "a picture that cannot be read")
+        self.assertLess(report["frames_dropped"], 4 * report["frames_lost"])  # those under way, not until an IDR
+
+    def test_with_one_reference_an_idr_is_made(self):
+        report, entries, pictures, forgotten = self.stream("--one-reference")
+        self.assertEqual(forgotten, [])
+        self.assertEqual([e for e in entries if e["type"] == 5], [])
+        self.assertGreaterEqual(sum(p["type"] == "idr" for p in pictures), report["frames_lost"])
+        self.assertEqual(report["decoded"]["timecodes"], report["frames_delivered"])
+
+    def test_a_gpu_that_cannot_makes_an_idr_although_it_was_offered(self):
+        self.script("fail.InvalidateRefFrames=generic")
+        report, entries, pictures, _ = self.stream()
+        self.assertEqual([e for e in entries if e["type"] == 5], [])
+        self.assertGreaterEqual(sum(p["type"] == "idr" for p in pictures), report["frames_lost"])
+        self.assertIn("NvEncInvalidateRefFrames failed", self.log())
+
+
+class NoInvalidation(DoubleTest):
+    settings = {"encoder": "nvenc"}
+    first_script = ("cap.invalidation=0",)
+
+    def test_it_is_not_offered(self):
+        report = self.client.stream(*self.stream_options("--seconds", 1))
+        self.assertFalse(report["rtsp"]["invalidation_offered"])
 
 
 class ThroughLibavcodec(Stream):

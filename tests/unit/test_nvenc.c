@@ -163,16 +163,18 @@ static void low_latency_parameters_arrive(void **state)
 {
     (void)state;
     static const char *const wanted[] = {
-        "codec=h264",      "tuning=ull",   "profile=high", "width=640",      "height=360",   "fps=6000/100",
-        "ptd=1",           "async=0",      "gop=-1",       "interval_p=1",   "rc=cbr",       "average=12000000",
-        "max=12000000",    "vbv=200000",   "multipass=0",  "zero_reorder=1", "lookahead=0",  "aq=0",
-        "dpb=1",           "slice_mode=3", "slices=1",     "repeat=1",       "no_headers=0", "aud=0",
-        "intra_refresh=0", "ltr=0",        "chroma=1",     "weighted=0",
+        "codec=h264",   "tuning=ull", "profile=high", "width=640",      "height=360",  "fps=6000/100",
+        "ptd=1",        "async=0",    "gop=-1",       "interval_p=1",   "rc=cbr",      "average=12000000",
+        "max=12000000", "vbv=200000", "multipass=0",  "zero_reorder=1", "lookahead=0", "aq=0",
+        "slice_mode=3", "slices=1",   "repeat=1",     "no_headers=0",   "aud=0",       "intra_refresh=0",
+        "ltr=0",        "chroma=1",   "weighted=0",
     };
     struct rig rig = {0};
     rig_script("");
     rig_init(&rig);
     const char *line = rig_line("initialize", 0);
+    assert_true(rig_has(line, is_direct() ? "dpb=5" : "dpb=1"));
+    assert_true(rig_has(line, is_direct() ? "ref_l0=1" : "ref_l0=0"));
     assert_true(rig_has(line, is_direct() ? "restriction=1" : "restriction=0")); /* libavcodec cannot ask for it */
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
         assert_true(rig_has(line, wanted[i]));
@@ -361,6 +363,97 @@ static void each_call_may_fail(void **state)
 }
 
 #ifdef HAVE_NVENC
+/* Pictures `lost` to `found` - 1 do not arrive, which the encoder hears before it makes `found`. */
+static void lose(struct rig *self, int lost, int found, bool tell)
+{
+    for (int i = 0; i <= found + 4; i++) {
+        if (i == found && tell)
+            assert_true(encoder_invalidate(self->encoder, found - lost));
+        assert_int_equal(encode(self, false), ENCODE_OK);
+        assert_int_equal(self->part.type, i ? PART_PREDICTED : PART_IDR);
+        if (i < lost || i >= found)
+            decode(self);
+        if (i >= found)
+            assert_int_equal(luma_psnr(self) > 25, tell);
+        nv12_scene_step(&self->scene);
+    }
+}
+
+static void pictures_after_an_invalidation_need_nothing_that_was_lost(void **state)
+{
+    (void)state;
+    for (int lost = 1; lost <= 4; lost++) {
+        struct rig rig = {0};
+        rig_script("");
+        rig_init(&rig);
+        assert_int_equal(encoder_references(rig.encoder), 5);
+        lose(&rig, 6, 6 + lost, true);
+        assert_int_equal(rig_count("invalidate"), lost);
+        assert_true(rig_has(rig_line("invalidate", 0), "n=6"));
+        rig_finish(&rig);
+        rig_init(&rig);
+        lose(&rig, 6, 6 + lost, false);
+        rig_finish(&rig);
+    }
+}
+
+static void what_cannot_be_forgotten_is_said(void **state)
+{
+    (void)state;
+    struct rig rig = {0};
+    rig_script("");
+    rig_init(&rig);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(encode(&rig, false), ENCODE_OK);
+    rig_change("fail.InvalidateRefFrames=generic\n");
+    assert_false(encoder_invalidate(rig.encoder, 1));
+    rig_change("");
+    assert_int_equal(encode(&rig, true), ENCODE_OK);
+    assert_int_equal(rig.part.type, PART_IDR);
+    rig_finish(&rig);
+}
+
+static void references_are_kept_where_they_can_be_forgotten_and_are_wanted(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *script;
+        int wanted;
+        const char *dpb, *list;
+        int references;
+    } cases[] = {
+        {"", 0, "dpb=5", "ref_l0=1", 5},
+        {"", 16, "dpb=5", "ref_l0=1", 5},
+        {"", 3, "dpb=3", "ref_l0=1", 3},
+        {"", 1, "dpb=1", "ref_l0=0", 1},
+        {"cap.multiple_references=0\n", 0, "dpb=5", "ref_l0=0", 5},
+        {"cap.invalidation=0\n", 0, "dpb=1", "ref_l0=0", 1},
+    };
+    struct nv12_scene scene;
+    nv12_scene_init(&scene, 640, 360, NV12_SCROLL);
+    struct encoder_config config = config_for(&scene);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        rig_script(cases[i].script);
+        config.max_reference_frames = cases[i].wanted;
+        struct encoder *encoder = encoder_create(backend, &config);
+        assert_non_null(encoder);
+        assert_true(rig_has(rig_line("initialize", 0), cases[i].dpb));
+        assert_true(rig_has(rig_line("initialize", 0), cases[i].list));
+        assert_int_equal(encoder_references(encoder), cases[i].references);
+        encoder_destroy(encoder);
+    }
+    nv12_scene_finish(&scene);
+    config.layout.width = config.layout.height = 4096; /* no level of old GPUs has room for five of these */
+    config.max_reference_frames = 0;
+    rig_script("");
+    struct encoder *encoder = encoder_create(backend, &config);
+    assert_non_null(encoder);
+    assert_int_equal(encoder_references(encoder), 2);
+    encoder_destroy(encoder);
+    assert_true(probe("").invalidates);
+    assert_false(probe("cap.invalidation=0\n").invalidates);
+}
+
 static void who_asks_for_nvenc_gets_the_direct_one_and_else_the_other(void **state)
 {
     (void)state;
@@ -416,11 +509,14 @@ int main(int argc, char **argv)
     rig_enter(argv);
     int failures = 0;
 #ifdef HAVE_NVENC
-    const struct CMUnitTest choice[] = {
+    const struct CMUnitTest direct[] = {
+        cmocka_unit_test(pictures_after_an_invalidation_need_nothing_that_was_lost),
+        cmocka_unit_test(what_cannot_be_forgotten_is_said),
+        cmocka_unit_test(references_are_kept_where_they_can_be_forgotten_and_are_wanted),
         cmocka_unit_test(who_asks_for_nvenc_gets_the_direct_one_and_else_the_other),
     };
     failures += cmocka_run_group_tests_name("direct", tests, run_direct, NULL);
-    failures += cmocka_run_group_tests_name("choice", choice, NULL, NULL);
+    failures += cmocka_run_group_tests_name("direct only", direct, run_direct, NULL);
 #endif
     failures += cmocka_run_group_tests_name("through libavcodec", tests, run_wrapped, NULL);
     rig_leave();

@@ -218,6 +218,36 @@ static void a_still_picture_is_sent_and_repeated(void **state)
     rig_finish(&rig);
 }
 
+static uint32_t receive_idr(struct rig *rig)
+{
+    struct packet packet;
+    do
+        packet = receive_frame_start(rig);
+    while (packet.type != IDR);
+    return packet.frame;
+}
+
+/* libx264 is not told to forget single pictures. */
+static void frames_that_the_client_misses_are_answered_once_and_by_an_idr(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_start_one(&rig);
+    receive_frames(&rig, 5);
+    stream_report_missing(rig.stream, 3, 4);
+    uint32_t idr = receive_idr(&rig);
+    assert_true(idr > 5);
+    for (uint32_t last = 3; last < idr; last++) /* of the round trip: that IDR is under way to the client */
+        stream_report_missing(rig.stream, 3, last);
+    for (int i = 0; i < 20; i++)
+        assert_int_not_equal(receive_frame_start(&rig).type, IDR);
+    stream_report_missing(rig.stream, idr, idr);
+    assert_true(receive_idr(&rig) > idr + 20);
+    stream_report_missing(rig.stream, 1, 0); /* no such frames: whoever says that is helped in any case */
+    receive_idr(&rig);
+    rig_finish(&rig);
+}
+
 static void a_lower_rate_holds_for_repeats_too(void **state)
 {
     (void)state;
@@ -433,6 +463,7 @@ int main(void)
     log_set_level(LOG_LEVEL_ERROR);
     const struct CMUnitTest tests[] = {
         HANG_TEST(a_still_picture_is_sent_and_repeated),
+        HANG_TEST(frames_that_the_client_misses_are_answered_once_and_by_an_idr),
         HANG_TEST(a_lower_rate_holds_for_repeats_too),
         HANG_TEST(a_stage_at_work_is_let_go_on),
         HANG_TEST(a_hung_encoder_is_replaced_by_the_next_of_the_list),

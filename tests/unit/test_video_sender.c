@@ -226,6 +226,7 @@ static void the_bytes_do_not_depend_on_gso(void **state)
     assert_int_equal(counters.bytes, 3 * PACKETS * SHARD);
     assert_int_equal(counters.send_errors, 0);
     assert_int_equal(counters.newest_frame, 3);
+    assert_int_equal(counters.taken_frame, 3);
     rig_destroy(&with);
     rig_destroy(&without);
 }
@@ -239,7 +240,9 @@ static void what_does_not_fit_is_counted_and_takes_no_number(void **state)
     assert_non_null(huge);
     submit(&rig, huge, size, PART_IDR, 0);
     assert_int_equal(video_sender_get_counters(rig.sender).too_large, 1);
+    assert_int_equal(video_sender_get_counters(rig.sender).taken_frame, 0);
     submit(&rig, huge, 10, PART_IDR, 0);
+    assert_int_equal(video_sender_get_counters(rig.sender).taken_frame, 1);
     assert_true(receive(&rig, shard) > 0);
     assert_int_equal(bytes_get_u32le(shard + 20), 1);
     free(huge);
@@ -394,6 +397,7 @@ static void a_thread_that_hangs_is_left_behind_and_numbers_go_on(void **state)
     assert_true(video_sender_wait_free(rig.sender, 0)); /* the part that waited is gone */
     assert_int_equal(video_sender_get_counters(rig.sender).replaced, 1);
     assert_int_equal(video_sender_get_counters(rig.sender).newest_frame, 2);
+    assert_int_equal(video_sender_get_counters(rig.sender).taken_frame, 2);
     assert_int_equal(heartbeat_age_ns(video_sender_heartbeat(rig.sender), clock_now_ns()), 0);
 
     submit(&rig, data, 1, PART_IDR, 2 * CLOCK_SECOND_NS);
