@@ -49,9 +49,7 @@ void nvenc_driver_explain(struct nvenc_driver *self, const char *call, NVENCSTAT
              has_detail ? ": " : "", has_detail ? detail : "");
 }
 
-/*
- * Kept mapped once it was loaded: the driver has threads of its own, and the next session opens sooner.
- */
+/* It stays mapped once it was loaded: the driver has threads of its own, and the next session opens sooner. */
 static void *load(const char *name)
 {
     return dlopen(name, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
@@ -187,7 +185,7 @@ static bool has_h264(struct nvenc_driver *self, char *ret_reason, size_t reason_
     return false;
 }
 
-/* Leaves nothing behind but the libraries. */
+/* With its context current, which is none any more afterwards. Leaves nothing behind but the libraries. */
 static void close_device(struct nvenc_driver *self)
 {
     if (self->session)
@@ -230,15 +228,9 @@ bool nvenc_driver_open(struct nvenc_driver *self, char *ret_reason, size_t reaso
 
 void nvenc_driver_close(struct nvenc_driver *self)
 {
-    bool entered = self->context && nvenc_driver_enter(self);
-    if (self->session)
-        self->api.nvEncDestroyEncoder(self->session);
-    self->session = NULL;
-    if (entered)
-        nvenc_driver_leave(self);
     if (self->context)
-        self->cuda.context_destroy(self->context);
-    self->context = NULL;
+        nvenc_driver_enter(self); /* or the GPU is gone, and the rest has to do without */
+    close_device(self);
     if (self->nvenc_library)
         dlclose(self->nvenc_library);
     if (self->cuda_library)
