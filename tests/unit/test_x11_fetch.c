@@ -403,6 +403,16 @@ static void an_output_beside_another_is_read_exactly_while_modes_change(void **s
     }
 }
 
+/* Two small changes: after the first one the second is expected to be small, and is copied where that can be done. */
+static void change_a_little(struct xvfb_rig *rig, struct reader *reader)
+{
+    for (int i = 0; i < 2; i++) {
+        xvfb_rig_fill(rig, (struct rect){3, 3, 1, 1}, i ? 0xffffff : 0);
+        xvfb_rig_sync(rig);
+        settle(reader);
+    }
+}
+
 static void a_server_that_refuses_is_asked_for_less(void **state)
 {
     (void)state;
@@ -415,8 +425,9 @@ static void a_server_that_refuses_is_asked_for_less(void **state)
     reader_start(&reader, rig.name, "auto", WAY_COPY);
     paint_and_read(&painter, &reader, 20);
     xcb_free_pixmap(reader.x11->connection, reader.x11->shm.pixmap);
-    paint_and_read(&painter, &reader, 20);
+    change_a_little(&rig, &reader);
     assert_false(reader.x11->can_copy);
+    paint_and_read(&painter, &reader, 20);
     assert_true(reader.x11->can_pass_fd && !reader.x11->shm.is_sysv);
     xcb_shm_detach(reader.x11->connection, reader.x11->shm.segment);
     paint_and_read(&painter, &reader, 20);
