@@ -52,6 +52,7 @@ class DoubleTest(DisplayTest):
 class Stream(DoubleTest):
     settings = {"encoder": "nvenc"}
     restriction = "1"  # asked for in the parameter sets
+    dpb = "5"          # what is lost can be forgotten
 
     def test_it_is_found_and_said(self):
         self.assertEqual(re.findall(r"encoder: (\S+) works", self.host.log()), [self.settings["encoder"]])
@@ -73,7 +74,7 @@ class Stream(DoubleTest):
         asked = self.trace("initialize")[-1]
         for key, value in (("codec", "h264"), ("preset", "p4"), ("tuning", "ull"), ("width", "1280"), ("rc", "cbr"),
                            ("height", "720"), ("fps", "6000/100"), ("gop", "-1"), ("zero_reorder", "1"),
-                           ("interval_p", "1"), ("dpb", "1"), ("restriction", self.restriction), ("vbv", str(int(asked["average"]) // 60))):
+                           ("interval_p", "1"), ("dpb", self.dpb), ("restriction", self.restriction), ("vbv", str(int(asked["average"]) // 60))):
             self.assertEqual(asked[key], value, key)
         self.assertEqual({p["format"] for p in self.trace("picture")}, {"nv12"})
 
@@ -172,6 +173,7 @@ class NoInvalidation(DoubleTest):
 class ThroughLibavcodec(Stream):
     settings = {"encoder": "nvenc-lavc"}
     restriction = "0"
+    dpb = "1"
 
 
 class Failure(DoubleTest):
