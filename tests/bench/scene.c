@@ -9,6 +9,7 @@
  */
 #include "base/clock.h"
 #include "base/text.h"
+#include "host/bench_canvas.h"
 #include "host/bench_scene.h"
 
 #include <getopt.h>
@@ -17,10 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ipc.h>
-#include <sys/shm.h>
-#include <xcb/shm.h>
-#include <xcb/xcb.h>
 
 struct options {
     const char *display;
@@ -32,23 +29,10 @@ struct options {
 struct scene {
     struct options options;
     struct bench_scene painter;
-    xcb_connection_t *connection;
-    xcb_window_t window;
-    xcb_gcontext_t gc;
-    xcb_shm_seg_t segment;
-    uint8_t depth;
-    uint32_t *pixels;
-    int width, height;
+    struct bench_canvas canvas;
     int64_t late;
     int64_t stamped_ns;
 };
-
-static void put(struct scene *self, struct rect r)
-{
-    xcb_shm_put_image(self->connection, self->window, self->gc, (uint16_t)self->width, (uint16_t)self->height,
-                      (uint16_t)r.x, (uint16_t)r.y, (uint16_t)r.width, (uint16_t)r.height, (int16_t)r.x, (int16_t)r.y,
-                      self->depth, XCB_IMAGE_FORMAT_Z_PIXMAP, 0, self->segment, 0);
-}
 
 static void stamp(struct scene *self)
 {
@@ -65,71 +49,16 @@ static bool step(struct scene *self)
         return false;
     stamp(self);
     for (int i = 0; i < changed.count; i++)
-        put(self, changed.rects[i]);
+        bench_canvas_put(&self->canvas, changed.rects[i]);
     return true;
-}
-
-/* Waits for the server, so that what was sent has been painted. False: it has gone. */
-static bool sync_display(struct scene *self)
-{
-    xcb_get_input_focus_reply_t *reply =
-        xcb_get_input_focus_reply(self->connection, xcb_get_input_focus(self->connection), NULL);
-    free(reply);
-    return reply != NULL;
-}
-
-static bool attach_pixels(struct scene *self)
-{
-    int id = shmget(IPC_PRIVATE, (size_t)self->width * (size_t)self->height * sizeof(uint32_t), IPC_CREAT | 0600);
-    if (id < 0)
-        return false;
-    void *memory = shmat(id, NULL, 0);
-    bool fine = memory != (void *)-1;
-    if (fine) {
-        self->pixels = memory;
-        self->segment = xcb_generate_id(self->connection);
-        xcb_shm_attach(self->connection, self->segment, (uint32_t)id, 0);
-        fine = sync_display(self);
-    }
-    shmctl(id, IPC_RMID, NULL);
-    return fine;
-}
-
-static bool screen_fits(const struct scene *self)
-{
-    if (self->depth == 24 && self->width >= BENCH_SCENE_MIN_WIDTH && self->height >= BENCH_SCENE_MIN_HEIGHT)
-        return true;
-    fprintf(stderr, "scene: the display has no 24-bit pixels, or is smaller than %dx%d\n", BENCH_SCENE_MIN_WIDTH,
-            BENCH_SCENE_MIN_HEIGHT);
-    return false;
 }
 
 static bool open_display(struct scene *self)
 {
-    self->connection = xcb_connect(self->options.display, NULL);
-    if (xcb_connection_has_error(self->connection)) {
-        fprintf(stderr, "scene: cannot open the display\n");
-        return false;
-    }
-    xcb_screen_t *screen = xcb_setup_roots_iterator(xcb_get_setup(self->connection)).data;
-    self->width = screen->width_in_pixels;
-    self->height = screen->height_in_pixels;
-    self->depth = screen->root_depth;
-    if (!screen_fits(self))
-        return false;
-    if (!attach_pixels(self)) {
-        fprintf(stderr, "scene: the display has no shared memory\n");
-        return false;
-    }
-    uint32_t values[] = {screen->black_pixel, 1};
-    self->window = xcb_generate_id(self->connection);
-    xcb_create_window(self->connection, XCB_COPY_FROM_PARENT, self->window, screen->root, 0, 0, (uint16_t)self->width,
-                      (uint16_t)self->height, 0, XCB_WINDOW_CLASS_INPUT_OUTPUT, screen->root_visual,
-                      XCB_CW_BACK_PIXEL | XCB_CW_OVERRIDE_REDIRECT, values);
-    xcb_map_window(self->connection, self->window);
-    self->gc = xcb_generate_id(self->connection);
-    xcb_create_gc(self->connection, self->gc, self->window, 0, NULL);
-    return true;
+    const char *fault = bench_canvas_open(&self->canvas, xcb_connect(self->options.display, NULL));
+    if (fault)
+        fprintf(stderr, "scene: %s\n", fault);
+    return !fault;
 }
 
 static void log_painted(struct scene *self, int64_t number)
@@ -143,22 +72,22 @@ static bool play(struct scene *self)
 {
     int64_t period = CLOCK_SECOND_NS / self->options.fps, start = clock_now_ns(), next = start + period, painted = 0;
     int64_t end = start + self->options.seconds * CLOCK_SECOND_NS;
-    while (next <= end && !xcb_connection_has_error(self->connection)) {
+    while (next <= end && !xcb_connection_has_error(self->canvas.connection)) {
         clock_sleep_until_ns(next);
         if (step(self))
             log_painted(self, ++painted);
-        xcb_flush(self->connection);
+        xcb_flush(self->canvas.connection);
         next += period;
         if (clock_now_ns() > next + period) {
             self->late++;
             next = clock_now_ns();
         }
     }
-    bool fine = sync_display(self);
+    bool fine = bench_canvas_sync(&self->canvas);
     printf("{\"scene\": \"%s\", \"width\": %d, \"height\": %d, \"fps\": %d, \"painted\": %lld, \"late\": %lld, "
            "\"seconds\": %.3f}\n",
-           bench_scene_name(self->options.kind), self->width, self->height, self->options.fps, (long long)painted,
-           (long long)self->late, (double)(clock_now_ns() - start) / 1e9);
+           bench_scene_name(self->options.kind), self->canvas.width, self->canvas.height, self->options.fps,
+           (long long)painted, (long long)self->late, (double)(clock_now_ns() - start) / 1e9);
     return fine;
 }
 
@@ -197,14 +126,14 @@ static bool parse_options(int argc, char **argv, struct options *ret_options)
 static bool paint_first(struct scene *self)
 {
     const struct bench_scene_config config = {
-        self->options.kind, self->pixels, self->width, self->height, self->options.fps,
+        self->options.kind, self->canvas.pixels, self->canvas.width, self->canvas.height, self->options.fps,
     };
     if (!bench_scene_init(&self->painter, &config)) {
         fprintf(stderr, "scene: no memory\n");
         return false;
     }
     stamp(self);
-    put(self, (struct rect){0, 0, self->width, self->height});
+    bench_canvas_put(&self->canvas, (struct rect){0, 0, self->canvas.width, self->canvas.height});
     log_painted(self, 0);
     return true;
 }
@@ -219,7 +148,7 @@ int main(int argc, char **argv)
     }
     bool fine = open_display(&self) && paint_first(&self) && play(&self);
     bench_scene_finish(&self.painter);
-    xcb_disconnect(self.connection);
+    bench_canvas_close(&self.canvas);
     if (self.options.log && fclose(self.options.log) != 0)
         fine = false;
     return fine ? 0 : 1;
