@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "encode/rbsp.h"
+
+#include <string.h>
+
+bool rbsp_open(struct rbsp *ret, const uint8_t *nal, size_t size)
+{
+    int zeros = 0;
+    size_t count = 0;
+    *ret = (struct rbsp){.at = 0};
+    if (size > RBSP_MAX)
+        return false;
+    for (size_t i = 0; i < size; i++) {
+        bool guard = zeros >= 2 && nal[i] == 3;
+        zeros = guard || nal[i] ? 0 : zeros + 1;
+        if (!guard)
+            ret->data[count++] = nal[i];
+    }
+    ret->count = count * 8;
+    return true;
+}
+
+uint32_t rbsp_read_bits(struct rbsp *self, int count)
+{
+    uint32_t value = 0;
+    for (int i = 0; i < count; i++, self->at++) {
+        self->bad |= self->at >= self->count;
+        if (self->bad)
+            return 0;
+        value = value << 1 | (self->data[self->at / 8] >> (7 - self->at % 8) & 1U);
+    }
+    return value;
+}
+
+uint32_t rbsp_read_ue(struct rbsp *self)
+{
+    int zeros = 0;
+    while (!rbsp_read_bits(self, 1) && !self->bad)
+        zeros++;
+    self->bad |= zeros > 31;
+    return self->bad ? 0 : (1U << zeros) - 1 + rbsp_read_bits(self, zeros);
+}
+
+int32_t rbsp_read_se(struct rbsp *self)
+{
+    uint32_t value = rbsp_read_ue(self);
+    return value & 1 ? (int32_t)(value / 2 + 1) : -(int32_t)(value / 2);
+}
+
+void rbsp_skip_ue(struct rbsp *self, int count)
+{
+    while (count--)
+        rbsp_read_ue(self);
+}
+
+void rbsp_copy_head(const struct rbsp *from, size_t end, struct rbsp *ret)
+{
+    *ret = (struct rbsp){.count = end};
+    memcpy(ret->data, from->data, (end + 7) / 8);
+    if (end % 8)
+        ret->data[end / 8] &= (uint8_t)(0xFF00 >> end % 8);
+}
+
+void rbsp_write_bits(struct rbsp *self, uint32_t value, int count)
+{
+    for (int i = count - 1; i >= 0; i--, self->count++) {
+        self->bad |= self->count >= sizeof(self->data) * 8;
+        if (self->bad)
+            return;
+        if (value >> i & 1)
+            self->data[self->count / 8] |= (uint8_t)(0x80 >> self->count % 8);
+    }
+}
+
+void rbsp_write_ue(struct rbsp *self, uint32_t value)
+{
+    int length = 1;
+    while (value + 1 >= 2U << (length - 1) && length < 32)
+        length++;
+    rbsp_write_bits(self, 0, length - 1);
+    rbsp_write_bits(self, value + 1, length);
+}
+
+size_t rbsp_close(struct rbsp *self, uint8_t *ret, size_t room)
+{
+    size_t size = 0;
+    int zeros = 0;
+    rbsp_write_bits(self, 1, 1);
+    for (size_t i = 0; i < (self->count + 7) / 8; i++) {
+        bool guard = zeros == 2 && self->data[i] <= 3;
+        if (self->bad || size + guard + 1 > room)
+            return 0;
+        if (guard)
+            ret[size++] = 3;
+        zeros = guard ? 0 : zeros;
+        zeros = self->data[i] ? 0 : zeros + 1;
+        ret[size++] = self->data[i];
+    }
+    return size;
+}
