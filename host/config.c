@@ -35,6 +35,7 @@ struct key {
 };
 
 static const char *const encoder_words[] = {"auto", "x264", "nvenc", "nvenc-lavc", "vaapi", NULL};
+static const char *const codec_words[] = {"auto", "h264", "hevc", "av1", NULL};
 static const char *const rate_words[] = {"quantiser", "bitrate", NULL};
 static const char *const encryption_words[] = {"off", "opportunistic", "mandatory", NULL};
 static const char *const allow_words[] = {"loopback", "lan", "any", NULL};
@@ -59,6 +60,7 @@ static const struct key keys[] = {
     {"session_user", KIND_USER, FIELD(session_user), 0, SIZE(session_user), NULL},
     {"match_mode", KIND_WORD, FIELD(match_mode), 0, 0, match_words},
     {"encoder", KIND_TEXT, FIELD(encoder), 0, SIZE(encoder), encoder_words},
+    {"codecs", KIND_WORD, FIELD(codecs), 0, 0, codec_words},
     {"rate_control", KIND_WORD, FIELD(rate_control), 0, 0, rate_words},
     {"audio", KIND_WORD, FIELD(audio), 0, 0, audio_words},
     {"input", KIND_WORD, FIELD(input), 0, 0, input_words},

@@ -15,6 +15,7 @@ enum config_match_mode { CONFIG_MATCH_VIRTUAL, CONFIG_MATCH_CLIENT, CONFIG_MATCH
 enum config_encryption { CONFIG_ENCRYPTION_OFF, CONFIG_ENCRYPTION_OPPORTUNISTIC, CONFIG_ENCRYPTION_MANDATORY };
 /* The numbers of encode/encoder.h, enum encoder_rate. */
 enum config_rate_control { CONFIG_RATE_QUANTISER, CONFIG_RATE_BITRATE };
+enum config_codecs { CONFIG_CODECS_AUTO, CONFIG_CODECS_H264, CONFIG_CODECS_HEVC, CONFIG_CODECS_AV1 };
 enum config_audio { CONFIG_AUDIO_AUTO, CONFIG_AUDIO_OFF };
 enum config_input { CONFIG_INPUT_AUTO, CONFIG_INPUT_UINPUT, CONFIG_INPUT_XTEST, CONFIG_INPUT_OFF };
 enum config_identity { CONFIG_IDENTITY_AUTO, CONFIG_IDENTITY_FIXED };
@@ -61,6 +62,7 @@ struct config {
     char session_user[CONFIG_TEXT_MAX];       /* as this user; "": as the host, which must not be root then */
     enum config_match_mode match_mode;
     char encoder[CONFIG_TEXT_MAX]; /* "auto" or a backend's name */
+    enum config_codecs codecs;     /* offered besides H.264; AUTO: all */
     enum config_rate_control rate_control;
     enum config_audio audio;
     enum config_input input;

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "host/codec_offer.h"
 #include "net/loop.h"
 
 #include <string.h>
@@ -43,8 +44,8 @@ static void take(void *arg)
         const struct encoder_report *old = &self->reports[i], *fresh = &self->fresh[i];
         if (old->usable == fresh->usable && strcmp(old->reason, fresh->reason) == 0)
             continue;
-        log_info("encoder: %s %s%s%s", fresh->name, fresh->usable ? "works now" : "still cannot be used",
-                 fresh->usable ? "" : ": ", fresh->reason);
+        log_info("encoder: %s %s for %s%s%s", fresh->name, fresh->usable ? "works now" : "still cannot be used",
+                 codec_name(fresh->codec), fresh->usable ? "" : ": ", fresh->reason);
         self->reports[i] = *fresh;
         changed = true;
     }

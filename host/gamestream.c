@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "host/assets.h"
+#include "host/codec_offer.h"
 #include "host/encoders.h"
 #include "net/interfaces.h"
 #include "protocol/nvhttp.h"
@@ -254,7 +255,7 @@ static void reply_serverinfo(struct gamestream *self, struct http_exchange *exch
         .mac = has_mac ? mac : NULL,
         .local_ip = local,
         .base_port = self->config.config->port,
-        .codecs = NVHTTP_CODEC_H264, /* also when no encoder works: 0 is no answer to clients */
+        .codecs = codec_offer_bits(self->config.config, self->config.encoders->reports, self->config.encoders->count),
         .authorised = sha256 != NULL,
         .current_app = sha256 ? sessions_running_app(self->config.sessions, sha256) : 0,
     };

@@ -11,6 +11,7 @@
 #include "base/process.h"
 #include "base/text.h"
 #include "host/cli.h"
+#include "host/codec_offer.h"
 #include "host/host_internal.h"
 #include "net/interfaces.h"
 #include "protocol/nvhttp.h"
@@ -78,15 +79,15 @@ static void log_backends(const struct host *self)
 {
     for (int i = 0; i < self->encoders.count; i++) {
         const struct encoder_report *report = &self->encoders.reports[i];
-        log_info("encoder: %s %s%s%s", report->name, report->usable ? "works" : "cannot be used",
-                 report->usable ? "" : ": ", report->reason);
+        log_info("encoder: %s %s for %s%s%s", report->name, report->usable ? "works" : "cannot be used",
+                 codec_name(report->codec), report->usable ? "" : ": ", report->reason);
     }
     for (int i = 0; i < self->injector_count; i++) {
         const struct injector_report *report = &self->injectors[i];
         log_info("input: %s %s%s%s", report->name, report->usable ? "works" : "cannot be used",
                  report->usable ? "" : ": ", report->reason);
     }
-    if (!encoder_choose(self->encoders.reports, self->encoders.count, ENCODER_H264))
+    if (codec_offer_is_empty(self->config, self->encoders.reports, self->encoders.count))
         log_error("encoder: none works: clients can pair, but every launch is refused");
 }
 

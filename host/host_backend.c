@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "host/codec_offer.h"
 #include "host/host_internal.h"
 #include "host/rights.h"
 #include "host/xlog.h"
@@ -47,13 +48,12 @@ static json_t *list_clients(void *ctx)
 
 static json_t *list_encoders(const struct host *self)
 {
-    static const char *const codecs[] = {"H.264", "HEVC", "AV1"};
     json_t *list = json_array();
     for (int i = 0; i < self->encoders.count; i++) {
         const struct encoder_report *report = &self->encoders.reports[i];
-        json_array_append_new(list, json_pack("{ss ss sb sb ss}", "name", report->name, "codec", codecs[report->codec],
-                                              "hardware", report->hardware, "usable", report->usable, "reason",
-                                              report->reason));
+        json_array_append_new(list, json_pack("{ss ss sb sb ss}", "name", report->name, "codec",
+                                              codec_name(report->codec), "hardware", report->hardware, "usable",
+                                              report->usable, "reason", report->reason));
     }
     return list;
 }

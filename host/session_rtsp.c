@@ -6,6 +6,7 @@
  */
 #include "base/clock.h"
 #include "base/log.h"
+#include "host/codec_offer.h"
 #include "host/session.h"
 #include "host/sessions_internal.h"
 #include "protocol/control.h"
@@ -24,15 +25,20 @@ static enum sdp_policy video_policy(const struct session *session)
 static bool offers(const struct session *session, enum encoder_codec codec)
 {
     const struct sessions_config *config = &session->owner->config;
-    return encoder_choose(config->reports, config->report_count, codec) != NULL;
+    return codec_offer_has(config->config, config->reports, config->report_count, codec);
 }
 
-/* Of the encoder that will be tried first; one that takes over from it may still answer with an IDR. */
+/* Any encoder that may be tried first: the client has not chosen its codec yet, and an IDR is always an answer. */
 static bool offers_invalidation(const struct session *session)
 {
     const struct sessions_config *config = &session->owner->config;
-    const struct encoder_report *report = encoder_choose(config->reports, config->report_count, ENCODER_H264);
-    return report && report->invalidates;
+    for (int codec = ENCODER_H264; codec <= ENCODER_AV1; codec++) {
+        const struct encoder_report *report =
+            encoder_choose(config->reports, config->report_count, (enum encoder_codec)codec);
+        if (offers(session, (enum encoder_codec)codec) && report->invalidates)
+            return true;
+    }
+    return false;
 }
 
 static void reply_describe(struct session *session, const struct rtsp_request *request, struct byte_writer *out)

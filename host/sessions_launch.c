@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "host/codec_offer.h"
 #include "host/session.h"
 #include "host/sessions_internal.h"
 #include "host/stream_settings.h"
@@ -162,8 +163,7 @@ enum sessions_result sessions_launch(struct sessions *self, const struct session
 {
     if (self->stopping)
         return SESSIONS_FAILED;
-    const struct encoder_report *encoders[STREAM_ENCODERS_MAX];
-    if (!collect_encoders(self, ENCODER_H264, encoders))
+    if (codec_offer_is_empty(self->config.config, self->config.reports, self->config.report_count))
         return SESSIONS_NO_ENCODER;
     struct run *run = sessions_find_run(self, caller->sha256);
     if (resume && (!run || !run->app_id))

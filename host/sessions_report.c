@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the page shows of the sessions. */
+#include "host/codec_offer.h"
 #include "host/session.h"
 #include "host/sessions_internal.h"
 
@@ -30,7 +31,8 @@ json_t *sessions_to_json(const struct sessions *self)
         json_t *object =
             json_pack("{ss ss ss ss sI si si sf ss sI ss sb}", "id", s->id, "client", s->client.name, "address", peer,
                       "state", state_names[s->state], "app_id", (json_int_t)s->app_id, "width", s->announce.width,
-                      "height", s->announce.height, "fps", s->announce.fps_x100 / 100.0, "codec", "H.264", "since_ms",
+                      "height", s->announce.height, "fps", s->announce.fps_x100 / 100.0, "codec",
+                      s->announced ? codec_name((enum encoder_codec)s->announce.codec) : "", "since_ms",
                       (json_int_t)s->running_wall_ms, "rate_reason", s->rate_reason, "owns_mode", s == owner);
         if (object) {
             report_to_json(&s->report, object);

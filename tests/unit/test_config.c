@@ -58,6 +58,7 @@ static void mistakes_are_told_with_their_line_and_change_nothing(void **state)
         {"virtual_display = 2560", "test.conf:1"},
         {"match_mode = sometimes", "test.conf:1"},
         {"encoder = foo", "test.conf:1"},
+        {"codecs = h265", "test.conf:1"},
         {"video_encryption = yes", "test.conf:1"},
         {"web_allow = wan", "test.conf:1"},
         {"log_level = loud", "test.conf:1"},
@@ -286,7 +287,7 @@ static void the_example_file_is_right(void **state)
             fail_msg("%s", error);
         keys++;
     }
-    assert_int_equal(keys, 22);
+    assert_int_equal(keys, 23);
     free(text);
 }
 

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/codec_offer.h"
+
+#include "protocol/nvhttp.h"
+
+enum { CODEC_COUNT = ENCODER_AV1 + 1 };
+
+static bool is_allowed(enum config_codecs codecs, enum encoder_codec codec)
+{
+    static const enum config_codecs words[CODEC_COUNT] = {CONFIG_CODECS_H264, CONFIG_CODECS_HEVC, CONFIG_CODECS_AV1};
+    return codec == ENCODER_H264 || codecs == CONFIG_CODECS_AUTO || codecs == words[codec];
+}
+
+bool codec_offer_has(const struct config *config, const struct encoder_report *reports, int count,
+                     enum encoder_codec codec)
+{
+    return is_allowed(config->codecs, codec) && encoder_choose(reports, count, codec);
+}
+
+bool codec_offer_is_empty(const struct config *config, const struct encoder_report *reports, int count)
+{
+    for (int codec = 0; codec < CODEC_COUNT; codec++) {
+        if (codec_offer_has(config, reports, count, (enum encoder_codec)codec))
+            return false;
+    }
+    return true;
+}
+
+uint32_t codec_offer_bits(const struct config *config, const struct encoder_report *reports, int count)
+{
+    static const uint32_t bits[CODEC_COUNT] = {NVHTTP_CODEC_H264, NVHTTP_CODEC_HEVC, NVHTTP_CODEC_AV1};
+    uint32_t offered = 0;
+    for (int codec = 0; codec < CODEC_COUNT; codec++) {
+        if (codec_offer_has(config, reports, count, (enum encoder_codec)codec))
+            offered |= bits[codec];
+    }
+    return offered ? offered : NVHTTP_CODEC_H264;
+}
+
+const char *codec_name(enum encoder_codec codec)
+{
+    static const char *const names[CODEC_COUNT] = {"H.264", "HEVC", "AV1"};
+    return names[codec];
+}

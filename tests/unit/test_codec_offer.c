@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/codec_offer.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+enum { H264 = 0x1, HEVC = 0x100, AV1 = 0x10000 }; /* of ServerCodecModeSupport, docs/protocol.md */
+
+static const struct encoder_report gpu[] = {
+    {.name = "gpu", .hardware = true, .usable = true, .codec = ENCODER_H264},
+    {.name = "gpu", .hardware = true, .usable = true, .codec = ENCODER_HEVC},
+    {.name = "gpu", .hardware = true, .usable = true, .codec = ENCODER_AV1},
+};
+
+static uint32_t bits(enum config_codecs codecs, const struct encoder_report *reports, int count)
+{
+    struct config config;
+    config_init(&config);
+    config.codecs = codecs;
+    return codec_offer_bits(&config, reports, count);
+}
+
+static void what_works_is_offered(void **state)
+{
+    (void)state;
+    struct encoder_report reports[] = {gpu[0], gpu[1], gpu[2]};
+    assert_int_equal(bits(CONFIG_CODECS_AUTO, reports, 3), H264 | HEVC | AV1);
+    reports[1].usable = false;
+    assert_int_equal(bits(CONFIG_CODECS_AUTO, reports, 3), H264 | AV1);
+    reports[0].usable = false;
+    assert_int_equal(bits(CONFIG_CODECS_AUTO, reports, 3), AV1);
+}
+
+static void the_operator_may_leave_codecs_out_but_not_h264(void **state)
+{
+    (void)state;
+    assert_int_equal(bits(CONFIG_CODECS_H264, gpu, 3), H264);
+    assert_int_equal(bits(CONFIG_CODECS_HEVC, gpu, 3), H264 | HEVC);
+    assert_int_equal(bits(CONFIG_CODECS_AV1, gpu, 3), H264 | AV1);
+    assert_int_equal(bits(CONFIG_CODECS_HEVC, gpu, 1), H264);
+}
+
+static void without_an_encoder_clients_still_get_an_answer(void **state)
+{
+    (void)state;
+    struct config config;
+    config_init(&config);
+    assert_true(codec_offer_is_empty(&config, gpu, 0));
+    assert_int_equal(codec_offer_bits(&config, gpu, 0), H264);
+    config.codecs = CONFIG_CODECS_H264;
+    assert_true(codec_offer_is_empty(&config, gpu + 1, 2));
+    assert_false(codec_offer_is_empty(&config, gpu, 3));
+    assert_false(codec_offer_has(&config, gpu, 3, ENCODER_HEVC));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_works_is_offered),
+        cmocka_unit_test(the_operator_may_leave_codecs_out_but_not_h264),
+        cmocka_unit_test(without_an_encoder_clients_still_get_an_answer),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
