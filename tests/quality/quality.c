@@ -16,8 +16,8 @@
  */
 #include "base/clock.h"
 #include "base/text.h"
+#include "host/bench_source.h"
 #include "tests/quality/contest.h"
-#include "tests/quality/source.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -79,7 +79,16 @@ static bool is_rest(const struct run *run)
     return !strncmp(run->scene, "rest-", 5);
 }
 
-static bool open_contest(struct contest *self, const struct source *source, int kbps, int vbv_percent)
+/* Where the text is that matters in a scene, within the picture, as host/bench_scene.c paints it; even coordinates. */
+static struct rect text_of(const struct bench_source *source)
+{
+    struct rect text = {70, 80, 1080, 880};
+    if (source->scene.config.kind == BENCH_SCENE_SCROLL)
+        text = (struct rect){source->width > 1300 ? 1200 : 60, 100, 1000, 800};
+    return rect_intersect(text, (struct rect){0, 0, source->width - 60, source->height - 60});
+}
+
+static bool open_contest(struct contest *self, const struct bench_source *source, int kbps, int vbv_percent)
 {
     return contest_init(self, &(struct contest_config){.layout = source->frame->layout,
                                                        .fps = FPS,
@@ -88,15 +97,15 @@ static bool open_contest(struct contest *self, const struct source *source, int 
                                                        .vbv_percent = vbv_percent});
 }
 
-static bool play_moving(struct contest *contest, struct source *source, struct result *result)
+static bool play_moving(struct contest *contest, struct bench_source *source, struct result *result)
 {
     const struct run *run = result->run;
     bool fine = true;
     for (int i = 0; fine && i < run->warm_up + run->pictures; i++) {
         bool warm = i >= run->warm_up, score = warm && (i - run->warm_up) % run->score_each == 0;
         enum contest_look look = score ? CONTEST_SCORE : warm ? CONTEST_COUNT : CONTEST_PASS;
-        fine = contest_show(contest, source->frame, source_text(source), look, NULL);
-        source_step(source, source->frame->captured_ns + INTERVAL_NS);
+        fine = contest_show(contest, source->frame, text_of(source), look, NULL);
+        bench_source_step(source, source->frame->captured_ns + INTERVAL_NS);
     }
     result->duration_ns = (run->warm_up + run->pictures) * INTERVAL_NS;
     return fine;
@@ -111,10 +120,11 @@ static int64_t repeat_delay_ns(int repeats_done, bool refining, int *doublings)
     return INTERVAL_NS << *doublings;
 }
 
-static bool show_point(struct contest *contest, const struct source *source, int64_t change_ns, struct result *result)
+static bool show_point(struct contest *contest, const struct bench_source *source, int64_t change_ns,
+                       struct result *result)
 {
     struct judge_score scores[CONTESTANTS];
-    if (!contest_show(contest, source->frame, source_text(source), CONTEST_SCORE, scores))
+    if (!contest_show(contest, source->frame, text_of(source), CONTEST_SCORE, scores))
         return false;
     for (int i = 0; i < CONTESTANTS; i++)
         result->points[i][result->point_count] =
@@ -123,16 +133,16 @@ static bool show_point(struct contest *contest, const struct source *source, int
     return true;
 }
 
-static bool play_rest(struct contest *contest, struct source *source, struct result *result)
+static bool play_rest(struct contest *contest, struct bench_source *source, struct result *result)
 {
     int64_t change_ns = START_NS + PRELUDE_PICTURES * INTERVAL_NS, since_ns = 0;
     int doublings = 0;
     for (int i = 0; i < PRELUDE_PICTURES; i++) {
-        if (!contest_show(contest, source->frame, source_text(source), CONTEST_PASS, NULL))
+        if (!contest_show(contest, source->frame, text_of(source), CONTEST_PASS, NULL))
             return false;
-        source_step(source, START_NS + (i + 1) * INTERVAL_NS);
+        bench_source_step(source, START_NS + (i + 1) * INTERVAL_NS);
     }
-    if (!strcmp(result->run->scene, "rest-switch") && !source_switch(source, BENCH_SCENE_STILL, change_ns))
+    if (!strcmp(result->run->scene, "rest-switch") && !bench_source_switch(source, BENCH_SCENE_STILL, change_ns))
         return false;
     for (int repeats = 0; repeats < POINTS_MAX && since_ns <= REST_END_NS; repeats++) {
         if (!show_point(contest, source, change_ns, result))
@@ -141,25 +151,27 @@ static bool play_rest(struct contest *contest, struct source *source, struct res
         since_ns += repeat_delay_ns(repeats, contest->refining, &doublings);
         if (since_ns < contest->links[CONTEST_OURS].arrived_ns - change_ns) /* the host waits for its sender */
             since_ns = contest->links[CONTEST_OURS].arrived_ns - change_ns;
-        source_repeat(source, change_ns + since_ns);
+        bench_source_repeat(source, change_ns + since_ns);
     }
     return true;
 }
 
 static bool play(const struct run *run, int vbv_percent, struct result *ret_result)
 {
-    struct source source;
+    struct bench_source source;
     struct contest contest = {0};
     enum bench_scene_kind kind = strcmp(run->scene, "rest-switch") ? BENCH_SCENE_SCROLL : BENCH_SCENE_VIDEO;
     *ret_result = (struct result){.run = run};
     if (!is_rest(run) && !bench_scene_find(run->scene, &kind))
         return false;
-    bool fine = source_init(&source, kind, run->width, run->height, FPS, START_NS) &&
+    const struct frame_layout layout = {
+        .width = run->width, .height = run->height, .format = FRAME_NV12, .colour_space = FRAME_BT709};
+    bool fine = bench_source_init(&source, kind, &layout, FPS, START_NS) &&
                 open_contest(&contest, &source, run->kbps, vbv_percent) &&
                 (is_rest(run) ? play_rest : play_moving)(&contest, &source, ret_result);
     memcpy(ret_result->tallies, contest.tallies, sizeof(contest.tallies));
     contest_finish(&contest);
-    source_finish(&source);
+    bench_source_finish(&source);
     return fine;
 }
 

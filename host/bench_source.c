@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/quality/source.h"
+#include "host/bench_source.h"
 
 #include <stdlib.h>
 
-static struct rect bounds(const struct source *self)
+static struct rect bounds(const struct bench_source *self)
 {
     return (struct rect){0, 0, self->width, self->height};
 }
 
-static void show(struct source *self, const struct region *changed, int64_t now_ns)
+static void show(struct bench_source *self, const struct region *changed, int64_t now_ns)
 {
     struct image image = {(uint8_t *)self->pixels, self->width * 4, self->width, self->height};
     region_clear(&self->frame->damage);
@@ -21,7 +21,7 @@ static void show(struct source *self, const struct region *changed, int64_t now_
     self->frame->number++;
 }
 
-bool source_switch(struct source *self, enum bench_scene_kind kind, int64_t now_ns)
+bool bench_source_switch(struct bench_source *self, enum bench_scene_kind kind, int64_t now_ns)
 {
     struct region all = {.rects = {bounds(self)}, .count = 1};
     bench_scene_finish(&self->scene);
@@ -35,20 +35,20 @@ bool source_switch(struct source *self, enum bench_scene_kind kind, int64_t now_
     return true;
 }
 
-bool source_init(struct source *self, enum bench_scene_kind kind, int width, int height, int fps, int64_t now_ns)
+bool bench_source_init(struct bench_source *self, enum bench_scene_kind kind, const struct frame_layout *layout,
+                       int fps, int64_t now_ns)
 {
-    struct frame_layout layout = {.width = width, .height = height, .format = FRAME_NV12, .colour_space = FRAME_BT709};
-    *self = (struct source){.width = width, .height = height, .fps = fps};
-    self->matrix = convert_matrix_for(layout.colour_space, layout.full_range);
-    self->pixels = malloc((size_t)width * (size_t)height * sizeof(*self->pixels));
-    self->pool = frame_pool_create(&layout, 1);
+    *self = (struct bench_source){.width = layout->width, .height = layout->height, .fps = fps};
+    self->matrix = convert_matrix_for(layout->colour_space, layout->full_range);
+    self->pixels = malloc((size_t)layout->width * (size_t)layout->height * sizeof(*self->pixels));
+    self->pool = frame_pool_create(layout, 1);
     if (!self->pixels || !self->pool)
         return false;
     self->frame = frame_pool_take(self->pool);
-    return source_switch(self, kind, now_ns);
+    return bench_source_switch(self, kind, now_ns);
 }
 
-void source_finish(struct source *self)
+void bench_source_finish(struct bench_source *self)
 {
     bench_scene_finish(&self->scene);
     frame_unref(self->frame);
@@ -56,7 +56,7 @@ void source_finish(struct source *self)
     free(self->pixels);
 }
 
-void source_step(struct source *self, int64_t now_ns)
+void bench_source_step(struct bench_source *self, int64_t now_ns)
 {
     struct region changed;
     bench_scene_step(&self->scene, &changed);
@@ -64,17 +64,8 @@ void source_step(struct source *self, int64_t now_ns)
     show(self, &changed, now_ns);
 }
 
-void source_repeat(struct source *self, int64_t now_ns)
+void bench_source_repeat(struct bench_source *self, int64_t now_ns)
 {
     region_clear(&self->frame->damage);
     self->frame->captured_ns = now_ns;
-}
-
-/* As host/bench_scene.c paints it. */
-struct rect source_text(const struct source *self)
-{
-    struct rect text = {70, 80, 1080, 880};
-    if (self->scene.config.kind == BENCH_SCENE_SCROLL)
-        text = (struct rect){self->width > 1300 ? 1200 : 60, 100, 1000, 800};
-    return rect_intersect(text, (struct rect){0, 0, self->width - 60, self->height - 60});
 }
