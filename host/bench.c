@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* The usable encoders of `self->options`, taken from the reports. False: said on stderr, with the reasons. */
 static bool find_encoders(struct bench_measure *self, const struct encoder_report *reports, int count)
@@ -25,19 +24,6 @@ static bool find_encoders(struct bench_measure *self, const struct encoder_repor
     for (int i = 0; i < count; i++)
         if (reports[i].codec == ENCODER_H264)
             fprintf(stderr, "earthshine: %s cannot be used: %s\n", reports[i].name, reports[i].reason);
-    return false;
-}
-
-/* Looked at before minutes of measuring; nothing is made. */
-static bool can_write(const char *path)
-{
-    char folder[CONFIG_PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    int length = slash ? (int)(slash - path) + 1 : 1;
-    snprintf(folder, sizeof(folder), "%.*s", length, slash ? path : ".");
-    if (access(path, W_OK) == 0 || (errno == ENOENT && access(folder, W_OK | X_OK) == 0))
-        return true;
-    fprintf(stderr, "earthshine: cannot write %s: %s\n", path, strerror(errno));
     return false;
 }
 
@@ -94,18 +80,18 @@ int bench_run(const struct config *config, int count, char **arguments)
     struct bench_options options;
     struct encoder_report reports[ENCODER_REPORTS_MAX];
     switch (bench_options_parse(count, arguments, config->encoder, &options)) {
-    case BENCH_OPTIONS_OK:
+    case BENCH_WORDS_OK:
         break;
-    case BENCH_OPTIONS_HELP:
+    case BENCH_WORDS_HELP:
         return EXIT_FINE;
-    case BENCH_OPTIONS_WRONG:
+    case BENCH_WORDS_WRONG:
         return EXIT_USAGE;
     }
     if (config->log_level != LOG_LEVEL_DEBUG)
         log_set_level(LOG_LEVEL_ERROR); /* the table is what was asked for */
     process_return_freed_memory();      /* as the host does */
     json_t *old = options.compare ? bench_load_document(options.compare) : NULL;
-    if ((options.compare && !old) || (options.json && !can_write(options.json))) {
+    if ((options.compare && !old) || (options.json && !bench_words_can_write(options.json))) {
         json_decref(old);
         return EXIT_FAILED;
     }

@@ -3,14 +3,11 @@
 #pragma once
 
 #include "host/bench_scene.h"
+#include "host/bench_words.h"
 
 #include <stdbool.h>
 
-enum { BENCH_SIZES_MAX = 8, BENCH_SIZE_PX_MAX = 4096, BENCH_SECONDS_MAX = 600, BENCH_FPS_MAX = 240 };
-
-struct bench_size {
-    int width, height;
-};
+enum { BENCH_SIZES_MAX = 8, BENCH_SECONDS_MAX = 600, BENCH_FPS_MAX = 240 };
 
 struct bench_options {
     struct bench_size sizes[BENCH_SIZES_MAX];
@@ -22,8 +19,6 @@ struct bench_options {
     const char *json, *compare; /* paths; NULL: not wished */
 };
 
-enum bench_options_result { BENCH_OPTIONS_OK, BENCH_OPTIONS_HELP /* printed */, BENCH_OPTIONS_WRONG /* said */ };
-
 /* `encoder`: where the command line names none. What *ret_options points to lies in `arguments`. */
-enum bench_options_result bench_options_parse(int count, char **arguments, const char *encoder,
-                                              struct bench_options *ret_options);
+enum bench_words_result bench_options_parse(int count, char **arguments, const char *encoder,
+                                            struct bench_options *ret_options);
