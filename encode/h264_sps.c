@@ -9,7 +9,8 @@
 enum { NAL_SPS = 7, MV_LENGTH_LOG2 = 16 /* any motion vector */, VUI_FLAGS_BEFORE = 8, EXTENDED_SAR = 255 };
 
 struct sps {
-    uint32_t max_num_ref_frames;
+    uint32_t max_num_ref_frames, frame_num_bits, pic_order_cnt_type;
+    bool is_plain; /* whole frames, 4:2:0, eight bits */
     bool has_vui;
     size_t end; /* bit of vui_parameters_present_flag, or of bitstream_restriction_flag behind a VUI */
     bool is_restricted;
@@ -41,30 +42,34 @@ static bool has_chroma_format(uint32_t profile_idc)
     return memchr(with, (int)profile_idc, sizeof(with)) != NULL;
 }
 
-static void skip_chroma_format(struct rbsp *self)
+/* Whether it is 4:2:0 with eight bits. */
+static bool read_chroma_format(struct rbsp *self)
 {
     uint32_t chroma_format_idc = rbsp_read_ue(self);
     if (chroma_format_idc == 3)
         rbsp_read_bits(self, 1);
-    rbsp_skip_ue(self, 2); /* bit depths */
+    uint32_t luma_bits = rbsp_read_ue(self), chroma_bits = rbsp_read_ue(self);
     rbsp_read_bits(self, 1);
     if (rbsp_read_bits(self, 1))
         skip_scaling_matrix(self, chroma_format_idc == 3 ? 12 : 8);
+    return chroma_format_idc == 1 && !luma_bits && !chroma_bits;
 }
 
-static void skip_order_count(struct rbsp *self)
+/* Returns pic_order_cnt_type. */
+static uint32_t read_order_count(struct rbsp *self)
 {
     uint32_t pic_order_cnt_type = rbsp_read_ue(self);
     if (pic_order_cnt_type == 0)
         rbsp_read_ue(self);
     if (pic_order_cnt_type != 1)
-        return;
+        return pic_order_cnt_type;
     rbsp_read_bits(self, 1);
     rbsp_skip_ue(self, 2);
     uint32_t cycle = rbsp_read_ue(self);
     self->bad |= cycle > 255;
     for (uint32_t i = 0; i < cycle && !self->bad; i++)
         rbsp_read_ue(self);
+    return pic_order_cnt_type;
 }
 
 static void skip_hrd(struct rbsp *self)
@@ -113,15 +118,16 @@ static void parse_frame(struct rbsp *self, struct sps *ret)
     uint32_t profile_idc = rbsp_read_bits(self, 8);
     rbsp_read_bits(self, 16); /* constraints, level */
     rbsp_read_ue(self);
-    if (has_chroma_format(profile_idc))
-        skip_chroma_format(self);
-    rbsp_read_ue(self); /* log2_max_frame_num */
-    skip_order_count(self);
+    ret->is_plain = !has_chroma_format(profile_idc) || read_chroma_format(self);
+    ret->frame_num_bits = rbsp_read_ue(self) + 4;
+    ret->pic_order_cnt_type = read_order_count(self);
     ret->max_num_ref_frames = rbsp_read_ue(self);
     rbsp_read_bits(self, 1);
     rbsp_skip_ue(self, 2); /* size */
-    if (!rbsp_read_bits(self, 1))
+    bool frame_mbs_only = rbsp_read_bits(self, 1);
+    if (!frame_mbs_only)
         rbsp_read_bits(self, 1);
+    ret->is_plain &= frame_mbs_only;
     rbsp_read_bits(self, 1);
     if (rbsp_read_bits(self, 1))
         rbsp_skip_ue(self, 4); /* cropping */
@@ -150,9 +156,10 @@ static bool parse(struct rbsp *self, struct sps *ret)
 
 size_t h264_sps_restrict(const uint8_t *nal, size_t size, uint8_t ret[H264_SPS_MAX + H264_SPS_GROWTH_MAX])
 {
-    struct rbsp in = {.at = 0}, out;
+    uint8_t read[H264_SPS_MAX], written[H264_SPS_MAX + H264_SPS_GROWTH_MAX];
+    struct rbsp in = {.data = read, .room = sizeof(read)}, out = {.data = written, .room = sizeof(written)};
     struct sps sps = {.has_vui = false};
-    if (size > H264_SPS_MAX || !rbsp_open(&in, nal, size) || !parse(&in, &sps))
+    if (!rbsp_open(&in, nal, size) || !parse(&in, &sps))
         return 0;
     if (sps.is_restricted && !sps.max_num_reorder_frames && sps.max_dec_frame_buffering == sps.max_num_ref_frames)
         return 0;
@@ -173,11 +180,22 @@ size_t h264_sps_restrict(const uint8_t *nal, size_t size, uint8_t ret[H264_SPS_M
 
 size_t h264_sps_loosen(const uint8_t *nal, size_t size, uint8_t ret[H264_SPS_MAX + H264_SPS_GROWTH_MAX])
 {
-    struct rbsp in = {.at = 0}, out;
+    uint8_t read[H264_SPS_MAX], written[H264_SPS_MAX + H264_SPS_GROWTH_MAX];
+    struct rbsp in = {.data = read, .room = sizeof(read)}, out = {.data = written, .room = sizeof(written)};
     struct sps sps = {.has_vui = false};
-    if (size > H264_SPS_MAX || !rbsp_open(&in, nal, size) || !parse(&in, &sps) || !sps.is_restricted)
+    if (!rbsp_open(&in, nal, size) || !parse(&in, &sps) || !sps.is_restricted)
         return 0;
     rbsp_copy_head(&in, sps.end, &out);
     rbsp_write_bits(&out, 0, 1);
     return rbsp_close(&out, ret, H264_SPS_MAX + H264_SPS_GROWTH_MAX);
+}
+
+int h264_sps_frame_num_bits(const uint8_t *nal, size_t size)
+{
+    uint8_t read[H264_SPS_MAX];
+    struct rbsp in = {.data = read, .room = sizeof(read)};
+    struct sps sps = {.has_vui = false};
+    if (!rbsp_open(&in, nal, size) || !parse(&in, &sps))
+        return 0;
+    return sps.is_plain && sps.pic_order_cnt_type == 2 && sps.frame_num_bits <= 16 ? (int)sps.frame_num_bits : 0;
 }

@@ -138,3 +138,12 @@ void mb_map_coded(struct mb_map *self, int qp)
         self->qp[i] = (uint8_t)qp;
     }
 }
+
+void mb_map_coded_raw(struct mb_map *self)
+{
+    for (int i = 0; i < self->count; i++)
+        if (self->constant[i] == MB_MAP_CHANGED) {
+            self->by_qp[0] += self->activity[i];
+            self->qp[i] = 0;
+        }
+}

@@ -43,3 +43,5 @@ struct mb_map_change mb_map_mark(struct mb_map *self, const struct frame *frame,
 struct mb_map_change mb_map_look(struct mb_map *self, const struct frame *frame);
 /* The picture marked last was coded with `qp`; so were all that did not change and were worse. */
 void mb_map_coded(struct mb_map *self, int qp);
+/* What changed was sent without loss, and nothing else. */
+void mb_map_coded_raw(struct mb_map *self);

@@ -15,6 +15,7 @@ enum {
     REFINE_MOST = 4, /* QPs at a time: bits grow faster than foretold where the picture is smooth */
 };
 #define IDR_MARGIN 0.85
+#define RAW_SHARE  0.5  /* of a picture's share of the rate, at most, without a quantiser */
 #define AIM        0.94 /* of the rate: close to it the pacer makes pictures wait */
 
 /* Bits per unit of activity without prediction from other pictures, at QP 2, 8, 14 ...: between those of small text
@@ -245,4 +246,18 @@ bool qp_control_coded(struct qp_control *self, const struct mb_map_change *chang
         self->tokens -= self->idr ? clamp(cost - limit, 0, cost) : cost;
     self->tries = again ? self->tries + 1 : 0;
     return again;
+}
+
+bool qp_control_admits(const struct qp_control *self, int64_t bits, int64_t now_ns)
+{
+    double tokens = self->tokens + (double)(now_ns - self->last_ns) * self->rate;
+    double cost = cost_of(self, (double)bits), share = share_of(self), burst = self->config.burst_kbit * 1000.0;
+    return cost <= share * RAW_SHARE && tokens - cost >= share && (burst <= 0 || (double)bits <= burst);
+}
+
+void qp_control_coded_raw(struct qp_control *self, int64_t bits, int64_t now_ns)
+{
+    pass_time(self, now_ns);
+    self->tokens -= cost_of(self, (double)bits);
+    self->rests = 0;
 }

@@ -7,8 +7,9 @@ bool rbsp_open(struct rbsp *ret, const uint8_t *nal, size_t size)
 {
     int zeros = 0;
     size_t count = 0;
-    *ret = (struct rbsp){.at = 0};
-    if (size > RBSP_MAX)
+    ret->count = ret->at = 0;
+    ret->bad = size > ret->room;
+    if (ret->bad)
         return false;
     for (size_t i = 0; i < size; i++) {
         bool guard = zeros >= 2 && nal[i] == 3;
@@ -55,7 +56,11 @@ void rbsp_skip_ue(struct rbsp *self, int count)
 
 void rbsp_copy_head(const struct rbsp *from, size_t end, struct rbsp *ret)
 {
-    *ret = (struct rbsp){.count = end};
+    ret->count = end;
+    ret->at = 0;
+    ret->bad = (end + 7) / 8 > ret->room;
+    if (ret->bad)
+        return;
     memcpy(ret->data, from->data, (end + 7) / 8);
     if (end % 8)
         ret->data[end / 8] &= (uint8_t)(0xFF00 >> end % 8);
@@ -64,9 +69,11 @@ void rbsp_copy_head(const struct rbsp *from, size_t end, struct rbsp *ret)
 void rbsp_write_bits(struct rbsp *self, uint32_t value, int count)
 {
     for (int i = count - 1; i >= 0; i--, self->count++) {
-        self->bad |= self->count >= sizeof(self->data) * 8;
+        self->bad |= self->count >= self->room * 8;
         if (self->bad)
             return;
+        if (self->count % 8 == 0)
+            self->data[self->count / 8] = 0;
         if (value >> i & 1)
             self->data[self->count / 8] |= (uint8_t)(0x80 >> self->count % 8);
     }
@@ -81,11 +88,19 @@ void rbsp_write_ue(struct rbsp *self, uint32_t value)
     rbsp_write_bits(self, value + 1, length);
 }
 
-size_t rbsp_close(struct rbsp *self, uint8_t *ret, size_t room)
+void rbsp_write_bytes(struct rbsp *self, const uint8_t *bytes, size_t count)
+{
+    self->bad |= self->count % 8 || count > self->room - self->count / 8;
+    if (self->bad)
+        return;
+    memcpy(self->data + self->count / 8, bytes, count);
+    self->count += count * 8;
+}
+
+size_t rbsp_escape(const struct rbsp *self, uint8_t *ret, size_t room)
 {
     size_t size = 0;
     int zeros = 0;
-    rbsp_write_bits(self, 1, 1);
     for (size_t i = 0; i < (self->count + 7) / 8; i++) {
         bool guard = zeros == 2 && self->data[i] <= 3;
         if (self->bad || size + guard + 1 > room)
@@ -97,4 +112,10 @@ size_t rbsp_close(struct rbsp *self, uint8_t *ret, size_t room)
         ret[size++] = self->data[i];
     }
     return size;
+}
+
+size_t rbsp_close(struct rbsp *self, uint8_t *ret, size_t room)
+{
+    rbsp_write_bits(self, 1, 1);
+    return rbsp_escape(self, ret, room);
 }

@@ -9,6 +9,8 @@
  * Damage: macroblocks that no damage touches are handed over as "constant". x264 skips them without a search while the
  * QP is not lower than in the picture before.
  *
+ * Little change: such pictures are made without libx264, see encode/x264_patch.h.
+ *
  * Tools: those of `ultrafast` (whole-pixel search, one reference) with CABAC, the 8x8 transform, small intra blocks and
  * a weak loop filter, which costs little of its speed and gives better pictures than `superfast` at the same rate: see
  * docs/architecture.md, "Software encoding".
@@ -20,6 +22,7 @@
 #include "encode/mb_map.h"
 #include "encode/motion_probe.h"
 #include "encode/qp_control.h"
+#include "encode/x264_patch.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -52,6 +55,7 @@ struct encoder_x264_state {
     struct mb_map map;
     struct qp_control control;
     struct motion_probe probe;
+    struct x264_patch patch;
     int64_t pts;       /* counts pictures */
     bool opened;       /* messages go to the log; before, they are the reason for a refusal */
     char message[160]; /* x264's last error while opening */
@@ -199,6 +203,7 @@ static void x264_destroy(struct encoder *base)
     struct encoder_x264_state *self = container_of(base, struct encoder_x264_state, base);
     if (self->x264)
         x264_encoder_close(self->x264);
+    x264_patch_finish(&self->patch);
     mb_map_finish(&self->map);
     free(self);
 }
@@ -230,6 +235,8 @@ static struct encoder *x264_create(const struct encoder_config *config, char *re
         return NULL;
     }
     self->opened = true;
+    if (self->rate == ENCODER_RATE_QUANTISER)
+        x264_patch_init(&self->patch, self->x264, &self->map);
     return &self->base;
 }
 
@@ -257,16 +264,30 @@ static int run(struct encoder_x264_state *self, const struct frame *frame, bool 
     int count = 0;
     fill_picture(self, frame, idr, qp, &in);
     int size = x264_encoder_encode(self->x264, &nals, &count, &in, &out);
-    if (size <= 0 || count <= 0)
+    if (size <= 0 || count <= 0 || !x264_patch_follow(&self->patch, nals, count, &out))
         return -1;
     *ret_bytes = nals[0].p_payload; /* those of a picture follow one another: x264.h, x264_encoder_encode */
     return size;
+}
+
+/* Little changes, nothing else is left to be made better, and there is room for it as it is. */
+static bool wants_patch(const struct encoder_x264_state *self, const struct mb_map_change *change, bool idr,
+                        int64_t now_ns)
+{
+    return !idr && self->control.qp <= QP_CONTROL_MIN && x264_patch_can(&self->patch, change->count) &&
+           qp_control_admits(&self->control, (int64_t)h264_patch_foretell(change->count) * 8, now_ns);
 }
 
 static int run_with_quantiser(struct encoder_x264_state *self, const struct frame *frame,
                               const struct mb_map_change *change, bool idr, int64_t now_ns, uint8_t **ret_bytes)
 {
     bool new = motion_probe_is_cut(&self->probe, &self->map, frame) || idr;
+    if (wants_patch(self, change, idr, now_ns)) {
+        size_t size = x264_patch_make(&self->patch, &self->map, frame, ret_bytes);
+        qp_control_coded_raw(&self->control, (int64_t)size * 8, now_ns);
+        mb_map_coded_raw(&self->map);
+        return (int)size;
+    }
     struct mb_map_change seen = new ? mb_map_look(&self->map, frame) : *change;
     bool again = true; /* a few times at most: see there */
     int size = 0;
