@@ -206,6 +206,23 @@ bool encoder_invalidate(struct encoder *self, int count)
     return self->ops->invalidate(self, count);
 }
 
+int encoder_long_terms(const struct encoder *self)
+{
+    return self->ops->keep ? self->long_terms : 0;
+}
+
+void encoder_keep(struct encoder *self, int place)
+{
+    assert(place >= 0 && place < encoder_long_terms(self));
+    self->ops->keep(self, place);
+}
+
+bool encoder_return_to(struct encoder *self, int place, int count)
+{
+    assert(place >= 0 && place < encoder_long_terms(self) && count > 0);
+    return self->ops->return_to(self, place, count);
+}
+
 const char *encoder_name(const struct encoder *self)
 {
     return self->ops->name;

@@ -58,10 +58,14 @@ struct encoder_ops {
                                  int64_t now_ns, bool idr, struct au_part *ret_part);
     /* Optional; see encoder_invalidate. */
     bool (*invalidate)(struct encoder *self, int count);
+    /* Optional, both or none; see encoder_keep and encoder_return_to. */
+    void (*keep)(struct encoder *self, int place);
+    bool (*return_to)(struct encoder *self, int place, int count);
 };
 struct encoder {
     const struct encoder_ops *ops;
     int references; /* see encoder_references; set by create */
+    int long_terms; /* see encoder_long_terms; set by create */
 };
 
 /* What probing found out about one backend and codec. */
@@ -97,3 +101,10 @@ int encoder_references(const struct encoder *self);
 /* The newest `count` pictures, fewer than encoder_references(), are referred to no more. False: logged, and only an IDR
  * helps. */
 bool encoder_invalidate(struct encoder *self, int count);
+/* Places for pictures that it keeps however many come after; 0: it cannot. An IDR empties them. */
+int encoder_long_terms(const struct encoder *self);
+/* The next picture given, which is no IDR, is kept in this place instead of what was there. */
+void encoder_keep(struct encoder *self, int place);
+/* The next picture refers to the one in this place and to nothing else; the newest `count` (1 or more) are referred to
+ * no more. False: logged, and only an IDR helps. */
+bool encoder_return_to(struct encoder *self, int place, int count);

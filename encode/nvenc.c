@@ -23,7 +23,9 @@
 enum {
     UNIT_EXTRA_BYTES = 65536,
     REFERENCES = 5,            /* a loss that is known within four pictures needs no IDR */
+    LONG_TERMS = 2,            /* one that the client has confirmed, one that it may still confirm */
     LEVEL_52_DPB_MBS = 184320, /* what H.264 level 5.2 has room for: 5 pictures of 4096x2304 */
+    NONE = -1,
 };
 
 struct nvenc {
@@ -32,8 +34,9 @@ struct nvenc {
     struct frame_layout layout;
     NV_ENC_INPUT_PTR input;
     NV_ENC_OUTPUT_PTR output;
-    uint64_t pictures; /* given so far; the next one's time stamp */
-    uint8_t *unit;     /* the access unit handed out last */
+    uint64_t pictures;   /* given so far; the next one's time stamp */
+    int keep, return_to; /* places that the next picture goes to, and the only one it refers to; NONE: neither */
+    uint8_t *unit;       /* the access unit handed out last */
     size_t capacity;
 };
 
@@ -93,16 +96,21 @@ static bool size_fits(struct nvenc *self, char *ret_reason, size_t reason_size)
     return false;
 }
 
-/* One unless the GPU can forget a single one, which is all that more are for. */
-static int choose_references(struct nvenc *self, const struct encoder_config *config)
+/* One unless the GPU can forget a single one, which is all that more are for. Long-term ones come on top, where two
+ * others are left. */
+static void choose_references(struct nvenc *self, const struct encoder_config *config)
 {
     int macroblocks = (self->layout.width + 15) / 16 * ((self->layout.height + 15) / 16);
     int most = LEVEL_52_DPB_MBS / macroblocks, wish = config->max_reference_frames;
+    self->base.references = 1;
     if (read_cap(self, NV_ENC_CAPS_SUPPORT_REF_PIC_INVALIDATION) <= 0 || most < 1)
-        return 1;
-    if (most > REFERENCES)
-        most = REFERENCES;
-    return wish && wish < most ? wish : most;
+        return;
+    if (wish && wish < most)
+        most = wish;
+    if (most >= LONG_TERMS + 2 && read_cap(self, NV_ENC_CAPS_NUM_MAX_LTR_FRAMES) >= LONG_TERMS)
+        self->base.long_terms = LONG_TERMS;
+    most -= self->base.long_terms;
+    self->base.references = most < REFERENCES ? most : REFERENCES;
 }
 
 static bool initialize(struct nvenc *self, const struct encoder_config *config, char *ret_reason, size_t reason_size)
@@ -116,8 +124,9 @@ static bool initialize(struct nvenc *self, const struct encoder_config *config, 
     if (!check(self, "NvEncGetEncodePresetConfigEx", status, ret_reason, reason_size))
         return false;
     bool many = read_cap(self, NV_ENC_CAPS_SUPPORT_MULTIPLE_REF_FRAMES) > 0;
-    self->base.references = choose_references(self, config);
-    nvenc_config_fill(config, self->base.references, many && self->base.references > 1, &preset.presetCfg, &params);
+    choose_references(self, config);
+    nvenc_config_fill(config, self->base.references, self->base.long_terms, many && self->base.references > 1,
+                      &preset.presetCfg, &params);
     return check(self, "NvEncInitializeEncoder", api->nvEncInitializeEncoder(session, &params), ret_reason,
                  reason_size);
 }
@@ -160,6 +169,7 @@ static struct encoder *nvenc_create(const struct encoder_config *config, char *r
     }
     self->base.ops = &encoder_nvenc;
     self->layout = config->layout;
+    self->keep = self->return_to = NONE;
     bool opened = nvenc_driver_open(&self->driver, ret_reason, reason_size);
     bool good = opened && size_fits(self, ret_reason, reason_size) &&
                 initialize(self, config, ret_reason, reason_size) && create_buffers(self, ret_reason, reason_size) &&
@@ -194,6 +204,14 @@ static bool upload(struct nvenc *self, const struct frame *frame, uint32_t *ret_
     return check(self, "NvEncUnlockInputBuffer", status, ret_reason, reason_size);
 }
 
+static void set_long_terms(const struct nvenc *self, NV_ENC_PIC_PARAMS_H264 *h264)
+{
+    h264->ltrMarkFrame = self->keep != NONE;
+    h264->ltrMarkFrameIdx = self->keep != NONE ? (uint32_t)self->keep : 0;
+    h264->ltrUseFrames = self->return_to != NONE;
+    h264->ltrUseFrameBitmap = self->return_to != NONE ? 1U << self->return_to : 0;
+}
+
 static bool submit(struct nvenc *self, uint32_t pitch, bool idr, char *ret_reason, size_t reason_size)
 {
     NV_ENC_PIC_PARAMS params = {
@@ -209,6 +227,9 @@ static bool submit(struct nvenc *self, uint32_t pitch, bool idr, char *ret_reaso
         .bufferFmt = NV_ENC_BUFFER_FORMAT_NV12,
         .pictureStruct = NV_ENC_PIC_STRUCT_FRAME,
     };
+    if (!idr)
+        set_long_terms(self, &params.codecPicParams.h264PicParams);
+    self->keep = self->return_to = NONE;
     NVENCSTATUS status = self->driver.api.nvEncEncodePicture(self->driver.session, &params);
     self->pictures++;
     return check(self, "NvEncEncodePicture", status, ret_reason, reason_size);
@@ -290,6 +311,22 @@ static bool nvenc_invalidate(struct encoder *base, int count)
     return good;
 }
 
+static void nvenc_keep(struct encoder *base, int place)
+{
+    container_of(base, struct nvenc, base)->keep = place;
+}
+
+/* That a picture may use no other one is said for that picture only; so these are forgotten, too, as far as they are
+ * still there. */
+static bool nvenc_return_to(struct encoder *base, int place, int count)
+{
+    struct nvenc *self = container_of(base, struct nvenc, base);
+    int most = base->references + base->long_terms;
+    bool good = nvenc_invalidate(base, count < most ? count : most);
+    self->return_to = good ? place : NONE;
+    return good;
+}
+
 const struct encoder_ops encoder_nvenc = {
     .name = "nvenc",
     .hardware = true,
@@ -300,4 +337,6 @@ const struct encoder_ops encoder_nvenc = {
     .destroy = nvenc_destroy,
     .encode = nvenc_encode,
     .invalidate = nvenc_invalidate,
+    .keep = nvenc_keep,
+    .return_to = nvenc_return_to,
 };

@@ -49,9 +49,12 @@ static void set_colour(const struct frame_layout *layout, NV_ENC_CONFIG_H264_VUI
     vui->chromaSampleLocationTop = vui->chromaSampleLocationBot = 0; /* left */
 }
 
-static void set_references(int references, bool one_of_many, NV_ENC_CONFIG_H264 *h264)
+static void set_references(int references, int long_terms, bool one_of_many, NV_ENC_CONFIG_H264 *h264)
 {
-    h264->maxNumRefFrames = (uint32_t)references;
+    h264->maxNumRefFrames = (uint32_t)(references + long_terms);
+    h264->enableLTR = long_terms > 0;
+    h264->ltrNumFrames = (uint32_t)long_terms;
+    h264->ltrTrustMode = 0; /* marked picture by picture */
     if (one_of_many)
         h264->numRefL0 = NV_ENC_NUM_REF_FRAMES_1;
 }
@@ -73,7 +76,7 @@ static void set_h264(const struct encoder_config *config, NV_ENC_CONFIG_H264 *h2
     h264->h264VUIParameters.bitstreamRestrictionFlag = 1;
 }
 
-void nvenc_config_fill(const struct encoder_config *config, int references, bool one_of_many,
+void nvenc_config_fill(const struct encoder_config *config, int references, int long_terms, bool one_of_many,
                        NV_ENC_CONFIG *preset_config, NV_ENC_INITIALIZE_PARAMS *ret_params)
 {
     preset_config->version = NV_ENC_CONFIG_VER;
@@ -82,7 +85,7 @@ void nvenc_config_fill(const struct encoder_config *config, int references, bool
     preset_config->frameIntervalP = 1; /* no B pictures */
     set_rate(config, &preset_config->rcParams);
     set_h264(config, &preset_config->encodeCodecConfig.h264Config);
-    set_references(references, one_of_many, &preset_config->encodeCodecConfig.h264Config);
+    set_references(references, long_terms, one_of_many, &preset_config->encodeCodecConfig.h264Config);
     *ret_params = (NV_ENC_INITIALIZE_PARAMS){
         .version = NV_ENC_INITIALIZE_PARAMS_VER,
         .encodeGUID = NV_ENC_CODEC_H264_GUID,

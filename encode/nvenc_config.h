@@ -10,9 +10,10 @@ GUID nvenc_config_preset(const struct encoder_config *config);
 
 /*
  * references     pictures that are kept to refer to; each picture refers to one of them
+ * long_terms     places for pictures that are kept for longer
  * one_of_many    the GPU has to be told that
  * preset_config  what the driver says of that preset; becomes what is wanted, and *ret_params refers to it
  * Pure.
  */
-void nvenc_config_fill(const struct encoder_config *config, int references, bool one_of_many,
+void nvenc_config_fill(const struct encoder_config *config, int references, int long_terms, bool one_of_many,
                        NV_ENC_CONFIG *preset_config, NV_ENC_INITIALIZE_PARAMS *ret_params);

@@ -22,6 +22,7 @@ struct au_part {
     int part, parts; /* this one and how many; 0 of 1 for a whole access unit */
     bool last;
     bool refining;        /* a repeat would look better */
+    bool long_term;       /* the encoder keeps it: the client confirms that it has it */
     int64_t captured_ns;  /* of the picture; 0 for a repeat: the wire then carries latency 0 */
     int64_t timestamp_ns; /* for the RTP clock: when captured, or the intended moment of a repeat; monotonic */
 };

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "host/long_term.h"
 #include "host/reference_window.h"
 
 #include <stdlib.h>
@@ -44,8 +45,9 @@ struct encode_job {
     int repeats_done;               /* of the last picture */
     int distance_doublings;         /* from one repeat to the next */
     uint64_t too_large;             /* access units the sender refused, as far as they were answered by an IDR */
-    struct reference_window window; /* of this job's encoders */
-    bool recovering;                /* the encoder has forgotten what the client misses; the next picture says so */
+    struct reference_window window; /* of this job's encoders, as is the next */
+    struct long_term long_term;
+    bool recovering; /* the encoder has forgotten what the client misses; the next picture says so */
 };
 
 enum step { GO_ON, NO_ENCODER, LEFT };
@@ -204,17 +206,42 @@ static enum step answer_losses(struct encode_job *self)
     int count, kept = encoder_references(self->encoder);
     if (!lost)
         return GO_ON;
-    enum reference_answer answer =
-        reference_window_lose(&self->window, (uint32_t)(lost >> 32), (uint32_t)lost, kept, &count);
-    if (answer == REFERENCE_FORGET) {
-        enter_encoder(self, clock_now_ns());
+    uint32_t first = (uint32_t)(lost >> 32);
+    enum reference_answer answer = reference_window_lose(&self->window, first, (uint32_t)lost, kept, &count);
+    if (answer == REFERENCE_ANSWERED)
+        return GO_ON;
+    int place = long_term_lose(&self->long_term, first);
+    self->recovering = false;
+    enter_encoder(self, clock_now_ns());
+    if (answer == REFERENCE_FORGET)
         self->recovering = encoder_invalidate(self->encoder, count);
-        if (!leave_encoder(self))
-            return LEFT;
-    }
-    if (answer == REFERENCE_IDR || (answer == REFERENCE_FORGET && !self->recovering))
+    else if (answer == REFERENCE_NONE_LEFT && place != LONG_TERM_NONE)
+        self->recovering = encoder_return_to(self->encoder, place, count);
+    if (!leave_encoder(self))
+        return LEFT;
+    if (!self->recovering)
         atomic_store(&self->shared->idr_wanted, true);
+    else if (answer == REFERENCE_NONE_LEFT)
+        reference_window_return(&self->window, first);
     return GO_ON;
+}
+
+/* Where the encoder shall keep the next picture, or LONG_TERM_NONE. */
+static int choose_place(struct encode_job *self, bool idr, int64_t now_ns)
+{
+    long_term_confirm(&self->long_term, atomic_exchange(&self->shared->confirmed_frame, 0));
+    bool can = !idr && encoder_long_terms(self->encoder) >= LONG_TERM_PLACES;
+    return can ? long_term_choose(&self->long_term, now_ns) : LONG_TERM_NONE;
+}
+
+/* What is known now of a picture that was given to the sender and becomes this frame. */
+static void remember(struct encode_job *self, uint32_t frame, bool idr, int place, int64_t now_ns)
+{
+    reference_window_add(&self->window, frame, idr);
+    if (idr)
+        long_term_restart(&self->long_term);
+    else if (place != LONG_TERM_NONE)
+        long_term_keep(&self->long_term, place, frame, now_ns);
 }
 
 static void count(struct encode_job *self, bool is_repeat, bool is_idr, int64_t begin_ns, int64_t end_ns)
@@ -239,7 +266,10 @@ static enum step encode_and_submit(struct encode_job *self, const struct region 
     if (idr)
         atomic_store(&self->shared->idr_wanted, false);
     struct au_part part = {.parts = 1, .last = true};
+    int place = choose_place(self, idr, begin_ns);
     enter_encoder(self, begin_ns);
+    if (place != LONG_TERM_NONE)
+        encoder_keep(self->encoder, place);
     enum encode_result result = encoder_encode(self->encoder, self->last, damage, begin_ns, idr, &part);
     if (!leave_encoder(self))
         return LEFT;
@@ -254,7 +284,8 @@ static enum step encode_and_submit(struct encode_job *self, const struct region 
     if (self->recovering && part.type == PART_PREDICTED)
         part.type = PART_AFTER_INVALIDATION;
     self->recovering = false;
-    reference_window_add(&self->window, sent.taken_frame + 1, part.type == PART_IDR);
+    part.long_term = place != LONG_TERM_NONE && part.type != PART_IDR;
+    remember(self, sent.taken_frame + 1, part.type == PART_IDR, place, begin_ns);
     count(self, is_repeat, part.type == PART_IDR, begin_ns, clock_now_ns());
     video_sender_submit(self->shared->sender, &part);
     self->repeats_done = is_repeat ? self->repeats_done + 1 : 0;

@@ -28,6 +28,7 @@ struct encode_shared {
     struct stats durations;
     atomic_bool idr_wanted;
     atomic_uint_fast64_t lost_frames; /* first << 32 | last of what the client misses, not looked at yet; 0: none */
+    atomic_uint confirmed_frame;      /* kept by the encoder, and the client has it; not looked at yet; 0: none */
     atomic_int encoder_index;         /* of the list, -1: none runs */
     atomic_int_fast64_t interval_ns;  /* between pictures; any thread sets it */
     atomic_uint_fast64_t pictures, repeats, idrs, failures;

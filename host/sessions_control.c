@@ -136,6 +136,14 @@ static void take_invalidation(struct session *session, const struct control_inva
     mutex_unlock(&session->lock);
 }
 
+static void take_ltr_ack(struct session *session, uint32_t frame)
+{
+    mutex_lock(&session->lock);
+    if (session->stream)
+        stream_report_kept(session->stream, frame);
+    mutex_unlock(&session->lock);
+}
+
 static void on_message(void *ctx, uint16_t type, const uint8_t *payload, size_t size)
 {
     struct session *session = ctx;
@@ -151,6 +159,9 @@ static void on_message(void *ctx, uint16_t type, const uint8_t *payload, size_t 
         break;
     case CONTROL_INVALIDATE:
         take_invalidation(session, &message.invalidate);
+        break;
+    case CONTROL_LTR_ACK:
+        take_ltr_ack(session, message.ltr_frame);
         break;
     case CONTROL_FEC_STATUS:
         take_fec_status(session, &message.fec_status);

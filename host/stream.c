@@ -154,6 +154,11 @@ void stream_report_missing(struct stream *self, uint32_t first, uint32_t last)
     mutex_unlock(&self->lock);
 }
 
+void stream_report_kept(struct stream *self, uint32_t frame)
+{
+    atomic_store(&self->shared.confirmed_frame, frame);
+}
+
 bool stream_report_loss(struct stream *self)
 {
     struct video_sender *sender = started_sender(self);

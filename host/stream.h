@@ -47,6 +47,8 @@ void stream_request_idr(struct stream *self);
 /* Any thread: the client never got frames first..last whole. What needs them is not sent any more: the next picture, or
  * at once a repeat, refers to older ones, or is an IDR. Answered once, however often it is said. */
 void stream_report_missing(struct stream *self, uint32_t first, uint32_t last);
+/* Any thread: the client has this frame, which was marked as a long-term reference. */
+void stream_report_kept(struct stream *self, uint32_t frame);
 /* Any thread: the client reported a loss. True: this made GSO go off; ask for an IDR, remember the interface. */
 bool stream_report_loss(struct stream *self);
 /* Any thread: it reported a block of several packets that was repaired. */

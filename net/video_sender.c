@@ -187,7 +187,8 @@ static int load(struct lane *lane, const struct au_part *part, struct tally *tal
     int64_t start_ns = clock_now_ns();
     heartbeat_begin(&lane->sender->heartbeat, start_ns);
     struct video_frame_info info = {.type = (int)part->type,
-                                    .latency_100us = latency_100us(part->captured_ns, start_ns)};
+                                    .latency_100us = latency_100us(part->captured_ns, start_ns),
+                                    .long_term_reference = part->long_term};
     info.timestamp_90khz = rtp_time(lane->sender, part->timestamp_ns);
     int blocks = video_packetiser_load(lane->packetiser, part->data, part->size, &info);
     tally->packetise_ns += clock_now_ns() - start_ns;

@@ -21,6 +21,7 @@ enum {
     FLAG_PICTURE = 1,
     FLAG_EOF = 2,
     FLAG_SOF = 4,
+    EXTRA_LONG_TERM = 1,
     DROPPED_LIMIT = 120, /* frames dropped in a row until the client asks again */
 };
 #define REORDER_MEMORY_NS (300 * CLOCK_SECOND_NS)
@@ -334,6 +335,7 @@ static void finish_block(struct depacketise *self, int64_t now_ns)
         self->frame.recovered = true;
         self->counters.blocks_recovered++;
     }
+    self->frame.long_term = block->shards[0][25] & EXTRA_LONG_TERM;
     const char *fault = block_fault(block);
     if (fault) {
         malformed(self, fault);

@@ -24,6 +24,7 @@ struct depacketise_frame {
     uint8_t type; /* 1 P, 2 IDR, 4 intra refresh, 5 after invalidation */
     bool idr;     /* found in the bitstream by the client's rule */
     bool recovered, delivered;
+    bool long_term; /* the host keeps it and wants to know that it has come */
     uint16_t latency_100us;
     const uint8_t *data; /* valid during the call */
     size_t size;

@@ -79,7 +79,8 @@ static void plan_block(struct impair *self, const struct depacketise_header *hea
     memset(self->drop, 0, sizeof(self->drop));
     if (left < 0)
         left = header->m + (left == IMPAIR_PARITY_AND_ONE);
-    if (self->config.every > 1 && header->frame % (uint32_t)self->config.every)
+    uint32_t row = self->config.row > 1 ? (uint32_t)self->config.row : 1;
+    if (self->config.every > 1 && (header->frame + row - 1) % (uint32_t)self->config.every >= row)
         left = 0;
     if (left > total)
         left = total;

@@ -15,6 +15,7 @@ struct impair_config {
     int burst;          /* packets lost in a row at each loss, 0 and 1: single ones */
     int drop_per_block; /* that many of each block, or IMPAIR_* */
     int every;          /* drop_per_block only in frames divisible by this; 0 and 1: in all */
+    int row;            /* with `every`: and in the row - 1 frames before */
     int reorder;        /* packets held back at most */
     size_t shard_size;
 };

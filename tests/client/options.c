@@ -17,7 +17,7 @@ static const char usage[] =
     "  --encrypt-video --plain-rtsp --launch --resume --sops --sdp LINES --seconds S --frames N\n"
     "  --record FILE --index FILE --packets FILE --decode --timecodes --cell PX --ppm-last FILE --ppm-every N DIR\n"
     "  --rests MS DIR (after a pause of MS: prints REST, frame number, arrival in ns of the one before; DIR/N.y4m)\n"
-    "  --loss PERCENT --burst N --loss-per-block N|m|m+1 --every N --reorder N --duplicate PERCENT --seed N\n"
+    "  --loss PERCENT --burst N --loss-per-block N|m|m+1 --every N --row N --reorder N --duplicate PERCENT --seed N\n"
     "  --audio-channels 2|6|8 --audio-ms 5|10|20 --audio-high --audio-normal --encrypt-audio --local-audio\n"
     "  --listen --record-audio FILE --audio-loss-per-block N\n"
     "  --quit --die --silent --no-video-ping --send-idr-every S --invalidate\n"
@@ -91,6 +91,7 @@ static const struct entry entries[] = {
     {"--loss", REAL, offsetof(struct options, impair.loss_percent)},
     {"--burst", NUMBER, offsetof(struct options, impair.burst)},
     {"--every", NUMBER, offsetof(struct options, impair.every)},
+    {"--row", NUMBER, offsetof(struct options, impair.row)},
     {"--reorder", NUMBER, offsetof(struct options, impair.reorder)},
     {"--duplicate", REAL, offsetof(struct options, impair.duplicate_percent)},
     {"--quit", FLAG, offsetof(struct options, quit)},

@@ -106,6 +106,7 @@ static void add_frames(json_t *to, const struct report *self)
         {"audio_packets", self->audio_packets},
         {"idr_requests", self->idr_requests},
         {"invalidations", self->invalidations},
+        {"confirmations", self->confirmations},
         {"fec_statuses", self->statuses},
         {"control_sent", self->control.sent},
         {"control_received", self->control.received},

@@ -17,7 +17,7 @@ struct report {
     int launch_status, cancel_status;
     double launch_ms;
     int64_t launch_ns, first_picture_ns, end_ns;
-    uint64_t idr_requests, invalidations, statuses, audio_packets, dropped_on_purpose;
+    uint64_t idr_requests, invalidations, confirmations, statuses, audio_packets, dropped_on_purpose;
     uint64_t bytes_in_second[REPORT_SECONDS_MAX]; /* UDP payload, since the first datagram */
     int64_t first_datagram_ns, last_datagram_ns;
     struct rtsp_result rtsp;

@@ -25,6 +25,7 @@ enum {
     TYPE_INVALIDATE = 0x0301,
     TYPE_IDR = 0x0302,
     TYPE_START = 0x0307,
+    TYPE_KEPT = 0x0350,
     TYPE_STATUS = 0x5502,
     CHANNEL_GENERAL = 0,
     CHANNEL_URGENT = 1,
@@ -70,12 +71,22 @@ static void tell_rest(const struct session *self)
     fflush(stdout);
 }
 
+static void confirm(struct session *self, uint32_t frame)
+{
+    uint8_t payload[8] = {0};
+    bytes_put_u32le(payload, frame);
+    self->report.confirmations++;
+    control_send(self->control, TYPE_KEPT, payload, sizeof(payload), CHANNEL_URGENT, CONTROL_RELIABLE);
+}
+
 static void on_frame(void *ctx, const struct depacketise_frame *frame)
 {
     struct session *self = ctx;
     recording_add(&self->recording, frame);
     if (!frame->delivered)
         return;
+    if (frame->long_term && self->report.invalidation)
+        confirm(self, frame->number);
     if (!self->report.first_picture_ns) {
         self->report.first_picture_ns = frame->last_ns;
         self->end_ns = frame->last_ns + (int64_t)(self->options->seconds * 1e9);

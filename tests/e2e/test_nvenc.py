@@ -52,7 +52,7 @@ class DoubleTest(DisplayTest):
 class Stream(DoubleTest):
     settings = {"encoder": "nvenc"}
     restriction = "1"  # asked for in the parameter sets
-    dpb = "5"          # what is lost can be forgotten
+    dpb = "7"          # what is lost can be forgotten; two are kept for longer
 
     def test_it_is_found_and_said(self):
         self.assertEqual(re.findall(r"encoder: (\S+) works", self.host.log()), [self.settings["encoder"]])
@@ -146,9 +146,24 @@ class Invalidation(DoubleTest):
         self.assertEqual(decoded["timecodes"], decoded["pictures"], "a picture that cannot be read")
         self.assertLess(report["frames_dropped"], 4 * report["frames_lost"])  # those under way, not until an IDR
 
+    def test_a_long_loss_goes_back_to_a_picture_that_the_client_has_confirmed(self):
+        report, entries, pictures, _ = self.stream("--row", 7)
+        self.assertGreater(report["confirmations"], 10)
+        marked = [p for p in pictures if p["ltr_mark"] != "-1"]
+        self.assertGreaterEqual(len(marked), report["confirmations"])
+        self.assertEqual({p["ltr_mark"] for p in marked}, {"0", "1"})
+        used = [p for p in pictures if p["ltr_use"] != "0"]
+        self.assertGreaterEqual(len(used), 3)
+        # the one that ends GSO may be lost itself, before a picture after it is confirmed
+        self.assertLessEqual(sum(p["type"] == "idr" for p in pictures), 1 + 2 * self.idrs_for_gso())
+        decoded = report["decoded"]
+        self.assertEqual(decoded["errors"], 0)
+        self.assertEqual(decoded["timecodes"], decoded["pictures"], "a picture that cannot be read")
+
     def test_with_one_reference_an_idr_is_made(self):
         report, entries, pictures, forgotten = self.stream("--one-reference")
         self.assertEqual(forgotten, [])
+        self.assertEqual(report["confirmations"], 0)
         self.assertEqual([e for e in entries if e["type"] == 5], [])
         self.assertGreaterEqual(sum(p["type"] == "idr" for p in pictures), report["frames_lost"])
         self.assertEqual(report["decoded"]["timecodes"], report["frames_delivered"])

@@ -4,6 +4,9 @@
  * pictures. libx264 knows for itself which pictures are corrupt (x264_encoder_invalidate_reference), but not what to do
  * when none is left, so the buffer is kept in mind here as well.
  *
+ * libx264 has no long-term references either: a buffer of 16 pictures stands for them, and going back further than that
+ * gives an IDR.
+ *
  * libx264 gives frame_num as few bits as its buffer needs: 4, or 5 with long-term references. libavcodec's decoder
  * shows no picture for a while behind a loss that spans its wrap, so tests lose pictures elsewhere.
  *

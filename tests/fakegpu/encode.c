@@ -67,11 +67,14 @@ static int find_ltr(const struct session *self, uint32_t bitmap)
     return found;
 }
 
-/* A picture that may use only long-term references is one for which all newer ones have been forgotten. */
-static void use_ltr(struct session *self, const struct wishes *wishes)
+/* A picture that may use only long-term references is one for which all newer ones have been forgotten. False: there is
+ * nothing in these places. */
+static bool use_ltr(struct session *self, const struct wishes *wishes)
 {
-    if (wishes->ltr_use)
-        self->coder->ops->forget_from(self->coder, find_ltr(self, wishes->ltr_bitmap) + 1);
+    int found = wishes->ltr_use ? find_ltr(self, wishes->ltr_bitmap) : NO_LTR;
+    if (found != NO_LTR)
+        self->coder->ops->forget_from(self->coder, found + 1);
+    return found != NO_LTR || !wishes->ltr_use;
 }
 
 static bool append(struct bitstream *bitstream, const uint8_t *bytes, size_t size)
@@ -163,14 +166,22 @@ static void trace(const struct session *self, const NV_ENC_PIC_PARAMS *params, c
                  made->size, made->slice_count, made->qp);
 }
 
+static bool has_ltr_place(const struct session *self, const struct script *script, uint32_t index)
+{
+    bool is_hevc = query_is_hevc(&self->init.encodeGUID);
+    const NV_ENC_CODEC_CONFIG *codec = &self->config.encodeCodecConfig;
+    uint32_t places = is_hevc ? codec->hevcConfig.ltrNumFrames : codec->h264Config.ltrNumFrames;
+    bool enabled = is_hevc ? codec->hevcConfig.enableLTR : codec->h264Config.enableLTR;
+    return enabled && index < places && (int)index < script->caps[CAP_LTR];
+}
+
 static NVENCSTATUS code(struct session *self, const NV_ENC_PIC_PARAMS *params, const struct script *script,
                         struct coder_picture *picture, struct bitstream *ret)
 {
     struct coder_output output;
     struct wishes wishes = read_wishes(self, params);
-    if (wishes.ltr_mark && (int)wishes.ltr_mark_index >= script->caps[CAP_LTR])
+    if ((wishes.ltr_mark && !has_ltr_place(self, script, wishes.ltr_mark_index)) || !use_ltr(self, &wishes))
         return session_fail(self, NV_ENC_ERR_INVALID_PARAM, "EncodePicture: no such long-term reference");
-    use_ltr(self, &wishes);
     picture->number = self->pictures;
     picture->idr = wishes.idr || self->idr_wanted;
     picture->intra = wishes.intra;

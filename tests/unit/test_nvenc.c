@@ -167,13 +167,13 @@ static void low_latency_parameters_arrive(void **state)
         "ptd=1",        "async=0",    "gop=-1",       "interval_p=1",   "rc=cbr",      "average=12000000",
         "max=12000000", "vbv=200000", "multipass=0",  "zero_reorder=1", "lookahead=0", "aq=0",
         "slice_mode=3", "slices=1",   "repeat=1",     "no_headers=0",   "aud=0",       "intra_refresh=0",
-        "ltr=0",        "chroma=1",   "weighted=0",
+        "chroma=1",     "weighted=0",
     };
     struct rig rig = {0};
     rig_script("");
     rig_init(&rig);
     const char *line = rig_line("initialize", 0);
-    assert_true(rig_has(line, is_direct() ? "dpb=5" : "dpb=1"));
+    assert_true(rig_has(line, is_direct() ? "dpb=7" : "dpb=1"));
     assert_true(rig_has(line, is_direct() ? "ref_l0=1" : "ref_l0=0"));
     assert_true(rig_has(line, is_direct() ? "restriction=1" : "restriction=0")); /* libavcodec cannot ask for it */
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
@@ -397,6 +397,64 @@ static void pictures_after_an_invalidation_need_nothing_that_was_lost(void **sta
     }
 }
 
+/* One that is kept, then more lost ones than it keeps otherwise. */
+static void a_picture_kept_for_long_is_gone_back_to(void **state)
+{
+    (void)state;
+    for (int lost = 1; lost <= 9; lost += 4) {
+        struct rig rig = {0};
+        rig_script("");
+        rig_init(&rig);
+        assert_int_equal(encoder_long_terms(rig.encoder), 2);
+        assert_true(rig_has(rig_line("initialize", 0), "ltr=1"));
+        assert_true(rig_has(rig_line("initialize", 0), "ltr_frames=2"));
+        for (int i = 0, found = 4 + lost; i <= found + 6; i++) {
+            if (i == 3 || i == found)
+                encoder_keep(rig.encoder, i == 3);
+            if (i == found)
+                assert_true(encoder_return_to(rig.encoder, 1, lost));
+            assert_int_equal(encode(&rig, false), ENCODE_OK);
+            assert_int_equal(rig.part.type, i ? PART_PREDICTED : PART_IDR);
+            if (i < 4 || i >= found) {
+                decode(&rig);
+                assert_true(i < found || luma_psnr(&rig) > 25);
+            }
+            nv12_scene_step(&rig.scene);
+        }
+        assert_true(rig_has(rig_line("picture", 3), "ltr_mark=1"));
+        assert_true(rig_has(rig_line("picture", 4), "ltr_mark=-1"));
+        assert_true(rig_has(rig_line("picture", 4 + lost), "ltr_use=0x2"));
+        assert_true(rig_has(rig_line("picture", 4 + lost), "ltr_mark=0"));
+        assert_true(rig_has(rig_line("picture", 4 + lost), "type=p"));
+        assert_true(rig_has(rig_line("picture", 5 + lost), "ltr_use=0"));
+        assert_int_equal(rig_count("invalidate"), lost < 7 ? lost : 7);
+        rig_finish(&rig);
+    }
+}
+
+static void an_idr_needs_no_long_term_reference(void **state)
+{
+    (void)state;
+    struct rig rig = {0};
+    rig_script("");
+    rig_init(&rig);
+    for (int i = 0; i < 9; i++) {
+        if (i == 3)
+            encoder_keep(rig.encoder, 0);
+        if (i == 8)
+            assert_true(encoder_return_to(rig.encoder, 0, 2));
+        assert_int_equal(encode(&rig, i == 8), ENCODE_OK);
+    }
+    assert_int_equal(rig.part.type, PART_IDR);
+    assert_true(rig_has(rig_line("picture", 8), "ltr_use=0"));
+    assert_int_equal(encode(&rig, false), ENCODE_OK);
+    assert_true(rig_has(rig_line("picture", 9), "ltr_use=0"));
+    assert_int_equal(encode(&rig, false), ENCODE_OK);
+    rig_change("fail.InvalidateRefFrames=generic\n");
+    assert_false(encoder_return_to(rig.encoder, 0, 1));
+    rig_finish(&rig);
+}
+
 static void what_cannot_be_forgotten_is_said(void **state)
 {
     (void)state;
@@ -420,14 +478,16 @@ static void references_are_kept_where_they_can_be_forgotten_and_are_wanted(void 
         const char *script;
         int wanted;
         const char *dpb, *list;
-        int references;
+        int references, long_terms;
     } cases[] = {
-        {"", 0, "dpb=5", "ref_l0=1", 5},
-        {"", 16, "dpb=5", "ref_l0=1", 5},
-        {"", 3, "dpb=3", "ref_l0=1", 3},
-        {"", 1, "dpb=1", "ref_l0=0", 1},
-        {"cap.multiple_references=0\n", 0, "dpb=5", "ref_l0=0", 5},
-        {"cap.invalidation=0\n", 0, "dpb=1", "ref_l0=0", 1},
+        {"", 0, "dpb=7", "ref_l0=1", 5, 2},
+        {"", 16, "dpb=7", "ref_l0=1", 5, 2},
+        {"", 4, "dpb=4", "ref_l0=1", 2, 2},
+        {"", 3, "dpb=3", "ref_l0=1", 3, 0},
+        {"", 1, "dpb=1", "ref_l0=0", 1, 0},
+        {"cap.ltr=1\n", 0, "dpb=5", "ref_l0=1", 5, 0},
+        {"cap.multiple_references=0\n", 0, "dpb=7", "ref_l0=0", 5, 2},
+        {"cap.invalidation=0\n", 0, "dpb=1", "ref_l0=0", 1, 0},
     };
     struct nv12_scene scene;
     nv12_scene_init(&scene, 640, 360, NV12_SCROLL);
@@ -440,6 +500,7 @@ static void references_are_kept_where_they_can_be_forgotten_and_are_wanted(void 
         assert_true(rig_has(rig_line("initialize", 0), cases[i].dpb));
         assert_true(rig_has(rig_line("initialize", 0), cases[i].list));
         assert_int_equal(encoder_references(encoder), cases[i].references);
+        assert_int_equal(encoder_long_terms(encoder), cases[i].long_terms);
         encoder_destroy(encoder);
     }
     nv12_scene_finish(&scene);
@@ -511,6 +572,8 @@ int main(int argc, char **argv)
 #ifdef HAVE_NVENC
     const struct CMUnitTest direct[] = {
         cmocka_unit_test(pictures_after_an_invalidation_need_nothing_that_was_lost),
+        cmocka_unit_test(a_picture_kept_for_long_is_gone_back_to),
+        cmocka_unit_test(an_idr_needs_no_long_term_reference),
         cmocka_unit_test(what_cannot_be_forgotten_is_said),
         cmocka_unit_test(references_are_kept_where_they_can_be_forgotten_and_are_wanted),
         cmocka_unit_test(who_asks_for_nvenc_gets_the_direct_one_and_else_the_other),

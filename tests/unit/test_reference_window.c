@@ -36,21 +36,21 @@ static void all_from_the_first_lost_one_on_is_forgotten(void **state)
     assert_answer(&window, 17, 19, REFERENCE_FORGET, 4);
 }
 
-static void a_loss_as_long_as_the_buffer_needs_an_idr(void **state)
+static void a_loss_as_long_as_the_buffer_leaves_nothing(void **state)
 {
     (void)state;
     struct reference_window window = sent(20);
-    assert_answer(&window, 16, 18, REFERENCE_IDR, -1);
-    assert_answer(&window, 1, 20, REFERENCE_IDR, -1);
+    assert_answer(&window, 16, 18, REFERENCE_NONE_LEFT, 5);
+    assert_answer(&window, 1, 20, REFERENCE_NONE_LEFT, 20);
 }
 
-static void an_encoder_that_keeps_one_picture_needs_an_idr(void **state)
+static void an_encoder_that_keeps_one_picture_has_nothing_else(void **state)
 {
     (void)state;
     struct reference_window window = sent(20);
     int count;
     for (int kept = 0; kept < 2; kept++)
-        assert_int_equal(reference_window_lose(&window, 20, 20, kept, &count), REFERENCE_IDR);
+        assert_int_equal(reference_window_lose(&window, 20, 20, kept, &count), REFERENCE_NONE_LEFT);
     assert_int_equal(reference_window_lose(&window, 20, 20, 2, &count), REFERENCE_FORGET);
 }
 
@@ -59,9 +59,9 @@ static void a_lost_idr_needs_another(void **state)
     (void)state;
     struct reference_window window = sent(20);
     reference_window_add(&window, 21, true);
-    assert_answer(&window, 21, 21, REFERENCE_IDR, -1);
+    assert_answer(&window, 21, 21, REFERENCE_NONE_LEFT, 1);
     reference_window_add(&window, 22, false);
-    assert_answer(&window, 21, 22, REFERENCE_IDR, -1);
+    assert_answer(&window, 21, 22, REFERENCE_NONE_LEFT, 2);
     assert_answer(&window, 22, 22, REFERENCE_FORGET, 1);
 }
 
@@ -72,7 +72,7 @@ static void what_an_idr_has_answered_needs_no_other(void **state)
     reference_window_add(&window, 21, true);
     for (uint32_t last = 15; last <= 20; last++)
         assert_answer(&window, 15, last, REFERENCE_ANSWERED, -1);
-    assert_answer(&window, 15, 21, REFERENCE_IDR, -1);
+    assert_answer(&window, 15, 21, REFERENCE_NONE_LEFT, 7);
 }
 
 static void the_repeats_of_a_round_trip_are_answered_once(void **state)
@@ -96,7 +96,24 @@ static void the_picture_after_an_invalidation_may_be_lost_too(void **state)
     reference_window_add(&window, 22, false); /* 18 is the fifth, and the only one the client has */
     assert_answer(&window, 22, 22, REFERENCE_FORGET, 1);
     reference_window_add(&window, 23, false); /* which is not kept any more */
-    assert_answer(&window, 23, 23, REFERENCE_IDR, -1);
+    assert_answer(&window, 23, 23, REFERENCE_NONE_LEFT, 1);
+}
+
+static void after_a_return_only_what_came_since_is_known(void **state)
+{
+    (void)state;
+    struct reference_window window = sent(20);
+    assert_answer(&window, 12, 18, REFERENCE_NONE_LEFT, 9);
+    reference_window_return(&window, 12);
+    assert_answer(&window, 12, 20, REFERENCE_ANSWERED, -1);
+    reference_window_add(&window, 21, false);
+    assert_answer(&window, 12, 20, REFERENCE_ANSWERED, -1);
+    struct reference_window lost = window;
+    assert_answer(&lost, 12, 21, REFERENCE_NONE_LEFT, 10);
+    reference_window_add(&window, 22, false);
+    assert_answer(&window, 22, 22, REFERENCE_FORGET, 1);
+    reference_window_add(&window, 23, false);
+    assert_answer(&window, 21, 23, REFERENCE_NONE_LEFT, 3);
 }
 
 static void a_picture_that_was_not_sent_breaks_the_chain_until_an_idr(void **state)
@@ -108,7 +125,7 @@ static void a_picture_that_was_not_sent_breaks_the_chain_until_an_idr(void **sta
         reference_window_add(&window, numbers[i], false);
         reference_window_add(&window, numbers[i] + 1, false);
         reference_window_add(&window, numbers[i] + 2, false);
-        assert_answer(&window, numbers[i] + 2, numbers[i] + 2, REFERENCE_IDR, -1);
+        assert_answer(&window, numbers[i] + 2, numbers[i] + 2, REFERENCE_NONE_LEFT, 1);
         reference_window_add(&window, 30, true);
         reference_window_add(&window, 31, false);
         assert_answer(&window, 31, 31, REFERENCE_FORGET, 1);
@@ -131,12 +148,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_from_the_first_lost_one_on_is_forgotten),
-        cmocka_unit_test(a_loss_as_long_as_the_buffer_needs_an_idr),
-        cmocka_unit_test(an_encoder_that_keeps_one_picture_needs_an_idr),
+        cmocka_unit_test(a_loss_as_long_as_the_buffer_leaves_nothing),
+        cmocka_unit_test(an_encoder_that_keeps_one_picture_has_nothing_else),
         cmocka_unit_test(a_lost_idr_needs_another),
         cmocka_unit_test(what_an_idr_has_answered_needs_no_other),
         cmocka_unit_test(the_repeats_of_a_round_trip_are_answered_once),
         cmocka_unit_test(the_picture_after_an_invalidation_may_be_lost_too),
+        cmocka_unit_test(after_a_return_only_what_came_since_is_known),
         cmocka_unit_test(a_picture_that_was_not_sent_breaks_the_chain_until_an_idr),
         cmocka_unit_test(frames_that_do_not_exist_need_an_idr),
     };

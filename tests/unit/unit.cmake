@@ -10,6 +10,7 @@ earthshine_unit_test(video_sender LIBS es_net SOURCES unit/plain_fec.c unit/hang
 earthshine_unit_test(annexb LIBS es_encode)
 earthshine_unit_test(encoder LIBS es_encode)
 earthshine_unit_test(h264_sps LIBS es_encode)
+earthshine_unit_test(long_term LIBS es_host)
 earthshine_unit_test(reference_window LIBS es_host)
 if(HAVE_X264)
     earthshine_unit_test(qp_control LIBS es_encode m)
