@@ -162,15 +162,20 @@ const struct encoder_report *encoder_choose(const struct encoder_report *reports
     return NULL;
 }
 
+struct encoder *encoder_open(const char *name, const struct encoder_config *config, char *ret_reason,
+                             size_t reason_size)
+{
+    const struct encoder_ops *ops = find_backend(name);
+    if (ops)
+        return create(ops, config, ret_reason, reason_size);
+    snprintf(ret_reason, reason_size, "it is not in this build");
+    return NULL;
+}
+
 struct encoder *encoder_create(const char *name, const struct encoder_config *config)
 {
     char reason[200];
-    const struct encoder_ops *ops = find_backend(name);
-    if (!ops) {
-        log_error("encoder: there is no encoder '%s' in this build", name);
-        return NULL;
-    }
-    struct encoder *self = create(ops, config, reason, sizeof(reason));
+    struct encoder *self = encoder_open(name, config, reason, sizeof(reason));
     if (!self)
         log_error("encoder: %s cannot encode %dx%d at %d kbit/s: %s", name, config->layout.width, config->layout.height,
                   config->bitrate_kbps, reason);

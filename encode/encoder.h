@@ -89,7 +89,10 @@ int encoder_probe(const char *wish, struct encoder_report ret_reports[ENCODER_RE
 /* The first usable report for the codec, or NULL. */
 const struct encoder_report *encoder_choose(const struct encoder_report *reports, int count, enum encoder_codec codec);
 
-/* `name` as in a report. NULL: failed, logged with the reason. */
+/* `name` as in a report. NULL: `ret_reason` says why in words for the operator; not logged. */
+struct encoder *encoder_open(const char *name, const struct encoder_config *config, char *ret_reason,
+                             size_t reason_size);
+/* The same. NULL: failed, logged with the reason. */
 struct encoder *encoder_create(const char *name, const struct encoder_config *config);
 void encoder_destroy(struct encoder *self); /* NULL is fine */
 /* On ENCODE_OK *ret_part is a whole access unit with the times of the frame: set them anew for a repeat. */

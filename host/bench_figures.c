@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host/bench_figures.h"
 
-#include "base/process.h"
-#include "base/text.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 enum { CELL_MAX = 32, SCENE_COLUMN = 11 };
 
@@ -55,36 +51,6 @@ static const char *const keys[BENCH_FIGURES] = {
     [BENCH_SEND] = "send_p50",
     [BENCH_LOST] = "lost",
 };
-
-/* --- the machine --- */
-
-/* "model name      : AMD EPYC" -> "AMD EPYC". */
-static bool read_model(char ret_cpu[BENCH_TEXT_MAX])
-{
-    char line[256];
-    bool found = false;
-    FILE *file = fopen("/proc/cpuinfo", "re");
-    while (file && !found && fgets(line, sizeof(line), file)) {
-        char *value = strstr(line, ": ");
-        if (!value || strncmp(line, "model name", 10) != 0)
-            continue;
-        value[strcspn(value, "\n")] = '\0';
-        text_copy(ret_cpu, BENCH_TEXT_MAX, value + 2);
-        found = true;
-    }
-    if (file)
-        fclose(file);
-    return found;
-}
-
-void bench_machine_read(struct bench_machine *ret_machine)
-{
-    struct utsname names;
-    *ret_machine = (struct bench_machine){.cpu = "unknown processor", .cores = process_cores()};
-    if (!read_model(ret_machine->cpu) && uname(&names) == 0)
-        text_copy(ret_machine->cpu, BENCH_TEXT_MAX, names.machine);
-    text_make_printable(ret_machine->cpu);
-}
 
 /* --- the table --- */
 

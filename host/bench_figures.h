@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "host/bench_machine.h"
 #include "host/bench_options.h"
 
 #include <jansson.h>
@@ -34,15 +35,6 @@ enum bench_figure {
 struct bench_figures {
     double values[BENCH_FIGURES];
 };
-
-enum { BENCH_TEXT_MAX = 128 };
-
-struct bench_machine {
-    char cpu[BENCH_TEXT_MAX];     /* model */
-    char encoder[BENCH_TEXT_MAX]; /* that ran; "" until one has */
-    int cores;
-};
-void bench_machine_read(struct bench_machine *ret_machine); /* all but the encoder */
 
 void bench_print_machine(const struct bench_machine *machine, const struct bench_options *options);
 void bench_print_heading(const struct bench_size *size);

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "host/bench_painter.h"
 #include "host/bench_receiver.h"
+#include "host/bench_wish.h"
 #include "host/stream_settings.h"
 #include "net/gso.h"
 #include "net/udp.h"
@@ -75,30 +76,12 @@ static bool start_host(struct run *run)
     return run->socket && run->gso;
 }
 
-/* What Moonlight asks for on a local network. */
-static struct sdp_announce wish_for(const struct bench_options *options, const struct bench_size *size)
-{
-    return (struct sdp_announce){
-        .width = size->width,
-        .height = size->height,
-        .fps = options->fps,
-        .fps_x100 = options->fps * 100,
-        .packet_size = 1392,
-        .bitrate_kbps = options->bitrate_kbps,
-        .codec = SDP_H264,
-        .colour_space = FRAME_BT709,
-        .slices = 1,
-        .min_fec_packets = 2,
-        .audio_channels = 2,
-    };
-}
-
 static bool start_stream(struct run *run, const struct bench_size *size)
 {
     const struct bench_measure *measure = run->measure;
     struct address destination;
     const struct address source = {0};
-    struct sdp_announce wish = wish_for(measure->options, size);
+    struct sdp_announce wish = bench_wish(size, measure->options->fps, measure->options->bitrate_kbps);
     struct stream_config config = stream_settings(measure->config, &wish);
     config.display = run->display;
     memcpy(config.encoders, measure->encoders, sizeof(config.encoders));

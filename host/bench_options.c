@@ -5,6 +5,7 @@
 
 static const char usage[] =
     "usage: earthshine bench [options]     measure streaming on this machine, with a private X server (Xvfb)\n"
+    "       earthshine bench encode        measure the encoders alone (bench encode --help)\n"
     "options: --sizes WxH,...      of the screen and the stream (2560x1440)\n"
     "         --scenes NAME,...    still, static, type, composited, scroll, video, windows\n"
     "                              (still,type,composited,scroll,video)\n"

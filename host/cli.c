@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "host/bench.h"
+#include "host/bench_encode.h"
 #include "host/state.h"
 #include "net/local_socket.h"
 #include "protocol/crypto.h"
@@ -247,6 +248,8 @@ int cli_run(const struct config *config, int count, char **arguments)
         return run_passwd(config, count);
     if (!strcmp(word, "setup-code"))
         return run_setup_code(config, count);
+    if (!strcmp(word, "bench") && count > 1 && !strcmp(arguments[1], "encode"))
+        return bench_encode_run(config, count - 1, arguments + 1);
     if (!strcmp(word, "bench"))
         return bench_run(config, count, arguments);
     fprintf(stderr, "earthshine: there is no command \"%s\"; see earthshine --help\n", word);

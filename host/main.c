@@ -17,6 +17,7 @@ static const char help[] =
     "       earthshine [options] passwd                set the password of the page\n"
     "       earthshine [options] setup-code            show the code for the first visit to the page\n"
     "       earthshine [options] bench [--help]        measure streaming on this machine\n"
+    "       earthshine [options] bench encode [--help] measure its encoders, for a report\n"
     "options: --config FILE       settings (earthshine.conf explains them)\n"
     "         --set key=value     one setting; stronger than the file\n"
     "         --sysroot DIR       read /etc and /sys below DIR to know the machine\n"

@@ -117,7 +117,7 @@ class BenchCommand(TestCase):
 
     def test_wrong_words_are_refused(self):
         for words, message in (
-                (("encode",), 'does not know "encode"'), (("--size", "640x480"), 'does not know "--size"'),
+                (("decode",), 'does not know "decode"'), (("--size", "640x480"), 'does not know "--size"'),
                 (("--sizes",), "--sizes wants an argument"), (("--sizes", "640x"), "--sizes 640x: expected"),
                 (("--sizes", "641x480"), "even"), (("--sizes", "320x200"), "384x256"), (("--sizes", ""), "expected"),
                 (("--sizes", "640x480,"), "expected"), (("--scenes", "type,dance"), "names of: still"),

@@ -236,6 +236,13 @@ static NVENCSTATUS fail_by_script(struct session *self, const struct script *scr
                   : NV_ENC_SUCCESS;
 }
 
+/* Luma only. */
+static void grey_out(const struct session *self, const struct coder_picture *picture)
+{
+    for (int y = 0; y < self->coder_config.height; y++)
+        memset(picture->planes[0] + (ptrdiff_t)y * picture->strides[0], 128, (size_t)self->coder_config.width);
+}
+
 SESSION_CALL(encode, NV_ENC_PIC_PARAMS *params)
 {
     struct session *self;
@@ -258,6 +265,8 @@ SESSION_CALL(encode, NV_ENC_PIC_PARAMS *params)
         return status;
     if (!pixels_convert(surface, &self->coder_config, script.rgb_matrix, self->scratch, &picture))
         return session_fail(self, NV_ENC_ERR_INVALID_PARAM, "EncodePicture: the format is not that of the stream");
+    if (script.grey != SCRIPT_NO_PICTURE && self->pictures >= script.grey)
+        grey_out(self, &picture);
     status = code(self, params, &script, &picture, bitstream);
     if (status)
         return status;

@@ -162,8 +162,10 @@ static bool set_number(struct script *self, const char *key, const char *value)
         const char *key;
         int *place;
     } numbers[] = {
-        {"compute", &self->compute},       {"sessions", &self->sessions}, {"ms", &self->ms},
-        {"rgb_matrix", &self->rgb_matrix}, {"hang", &self->hang},         {"cuda_error", &self->cuda_error},
+        {"compute", &self->compute}, {"sessions", &self->sessions},
+        {"ms", &self->ms},           {"rgb_matrix", &self->rgb_matrix},
+        {"hang", &self->hang},       {"cuda_error", &self->cuda_error},
+        {"grey", &self->grey},
     };
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         if (strcmp(numbers[i].key, key) != 0)
@@ -216,6 +218,7 @@ static void set_presets(struct script *self)
         .session_error = NV_ENC_ERR_OUT_OF_MEMORY,
         .rgb_matrix = 601,
         .hang = SCRIPT_NO_PICTURE,
+        .grey = SCRIPT_NO_PICTURE,
         .licence = LICENCE_HELD,
     };
 #ifdef HAVE_X265

@@ -22,6 +22,7 @@
  *   rgb_matrix=601          how ARGB input becomes YUV, limited range: 601 or 709 [601]
  *   ms=4                    from EncodePicture until its whole bitstream is there, one picture after the other [0]
  *   hang=N                  from the N-th (from 0) on, no picture of a session gets ready as long as this line stands
+ *   grey=N                  from the N-th on, grey is encoded instead of the pictures given
  *   fail.NAME=ERROR         every call of that name (`fail.InitializeEncoder=generic`)
  *   fail.picture.N=ERROR    EncodePicture of the N-th picture of each session. After device_not_exist, from here or the
  *                           line above, the session is lost: each further call gives it again, but DestroyEncoder
@@ -81,7 +82,7 @@ struct script {
     int caps[CAP_COUNT];
     int rgb_matrix;
     int ms;
-    int hang; /* SCRIPT_NO_PICTURE: none */
+    int hang, grey; /* SCRIPT_NO_PICTURE: none */
     int cuda_error;
     enum script_licence licence;
     struct script_fail fails[SCRIPT_FAILS_MAX];

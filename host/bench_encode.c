@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/bench_encode.h"
+
+#include "base/clock.h"
+#include "base/process.h"
+#include "host/bench_encode_options.h"
+#include "host/bench_encode_report.h"
+#include "host/bench_encode_row.h"
+#include "host/cli.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static const enum bench_scene_kind scenes[] = {BENCH_SCENE_TYPE, BENCH_SCENE_SCROLL, BENCH_SCENE_VIDEO};
+enum { SCENES = sizeof(scenes) / sizeof(scenes[0]) };
+
+struct bench_encode {
+    const struct config *config;
+    struct bench_encode_options options;
+    struct encoder_report reports[ENCODER_REPORTS_MAX]; /* those of the codecs asked for */
+    int report_count;
+    json_t *document;
+    int64_t end_ns; /* monotonic */
+    int rows_left, rows_cut;
+    bool faulty;
+};
+
+/* --- which encoders --- */
+
+static void probe(struct bench_encode *self)
+{
+    struct encoder_report all[ENCODER_REPORTS_MAX];
+    int count = encoder_probe(self->options.encoder, all);
+    for (int i = 0; i < count; i++)
+        if (self->options.codecs[all[i].codec])
+            self->reports[self->report_count++] = all[i];
+}
+
+static int count_usable(const struct bench_encode *self)
+{
+    int usable = 0;
+    for (int i = 0; i < self->report_count; i++)
+        usable += self->reports[i].usable;
+    return usable;
+}
+
+/* --- rows --- */
+
+/* What is left of the time is shared among the rows that are left. */
+static int64_t enough_ns(const struct bench_encode *self)
+{
+    int64_t now_ns = clock_now_ns();
+    return now_ns + (self->end_ns > now_ns ? (self->end_ns - now_ns) / self->rows_left : 0);
+}
+
+static bool measure_row(struct bench_encode *self, const struct encoder_report *report, const struct bench_size *size,
+                        enum bench_scene_kind scene)
+{
+    struct bench_encode_row row;
+    const struct bench_encode_job job = {
+        .report = report,
+        .scene = scene,
+        .size = *size,
+        .bitrate_kbps = bench_encode_bitrate_kbps(&self->options, size),
+        .pictures = 1 + self->options.seconds * BENCH_ENCODE_FPS,
+        .enough_ns = enough_ns(self),
+        .config = self->config,
+    };
+    bench_encode_print_job(&job);
+    bench_encode_measure(&job, &row);
+    bench_encode_print_row(&row);
+    self->rows_left--;
+    self->rows_cut += row.outcome == BENCH_ENCODE_FINE && row.pictures < job.pictures;
+    self->faulty |= row.outcome == BENCH_ENCODE_FAULTY;
+    return bench_encode_add(self->document, &job, &row);
+}
+
+static bool measure_encoder(struct bench_encode *self, const struct encoder_report *report)
+{
+    bool good = true;
+    for (int i = 0; good && i < self->options.size_count; i++)
+        for (int j = 0; good && j < SCENES; j++)
+            good = measure_row(self, report, &self->options.sizes[i], scenes[j]);
+    return good;
+}
+
+static bool measure_all(struct bench_encode *self)
+{
+    int limit_s = self->options.seconds * BENCH_ENCODE_LIMIT_S_PER_SECOND;
+    bool good = true;
+    self->end_ns = clock_now_ns() + limit_s * CLOCK_SECOND_NS;
+    self->rows_left = count_usable(self) * self->options.size_count * SCENES;
+    printf("%d rows, at most %d s in all\n", self->rows_left, limit_s);
+    bench_encode_print_heading();
+    for (int i = 0; good && i < self->report_count; i++)
+        if (self->reports[i].usable)
+            good = measure_encoder(self, &self->reports[i]);
+    if (self->rows_cut)
+        printf("\nIn %d rows time was up before all %d pictures were measured.\n", self->rows_cut,
+               1 + self->options.seconds * BENCH_ENCODE_FPS);
+    return good;
+}
+
+/* --- the command --- */
+
+static bool write_document(const struct bench_encode *self)
+{
+    if (json_dump_file(self->document, self->options.json, JSON_INDENT(2)) == 0)
+        return true;
+    fprintf(stderr, "earthshine: cannot write %s: %s\n", self->options.json, strerror(errno));
+    return false;
+}
+
+/* What there is goes into the file also if no encoder works: that is what is to be reported then. */
+static bool run(struct bench_encode *self)
+{
+    probe(self);
+    if (!self->report_count) {
+        fprintf(stderr, "earthshine: this build has no encoder \"%s\" for these codecs\n", self->options.encoder);
+        return false;
+    }
+    bench_encode_print_site(self->reports, self->report_count);
+    self->document = bench_encode_document(&self->options, self->reports, self->report_count);
+    bool usable = count_usable(self) > 0;
+    bool good = self->document && (!usable || measure_all(self));
+    if (good && self->options.json)
+        good = write_document(self);
+    json_decref(self->document);
+    if (!usable)
+        fprintf(stderr, "earthshine: no encoder works\n");
+    if (self->faulty)
+        fprintf(stderr, "earthshine: an encoder is faulty, see the table\n");
+    return good && usable && !self->faulty;
+}
+
+int bench_encode_run(const struct config *config, int count, char **arguments)
+{
+    struct bench_encode self = {.config = config};
+    switch (bench_encode_options_parse(count, arguments, &self.options)) {
+    case BENCH_WORDS_OK:
+        break;
+    case BENCH_WORDS_HELP:
+        return EXIT_FINE;
+    case BENCH_WORDS_WRONG:
+        return EXIT_USAGE;
+    }
+    if (config->log_level != LOG_LEVEL_DEBUG)
+        log_set_level(LOG_LEVEL_ERROR); /* the table is what was asked for */
+    process_return_freed_memory();      /* as the host does */
+    if (self.options.json && !bench_words_can_write(self.options.json))
+        return EXIT_FAILED;
+    return run(&self) ? EXIT_FINE : EXIT_FAILED;
+}
