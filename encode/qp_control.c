@@ -250,14 +250,16 @@ bool qp_control_coded(struct qp_control *self, const struct mb_map_change *chang
 
 bool qp_control_admits(const struct qp_control *self, int64_t bits, int64_t now_ns)
 {
-    double tokens = self->tokens + (double)(now_ns - self->last_ns) * self->rate;
-    double cost = cost_of(self, (double)bits), share = share_of(self), burst = self->config.burst_kbit * 1000.0;
+    double tokens = self->tokens + (double)(now_ns - self->last_ns) * self->rate, burst = self->config.burst_kbit * 1e3;
+    double cost = cost_of(self, (double)bits), share = share_of(self);
+    if (cost <= cost_of(self, 1))
+        return true;
     return cost <= share * RAW_SHARE && tokens - cost >= share && (burst <= 0 || (double)bits <= burst);
 }
 
-void qp_control_coded_raw(struct qp_control *self, int64_t bits, int64_t now_ns)
+void qp_control_coded_raw(struct qp_control *self, const struct mb_map_change *change, int64_t bits, int64_t now_ns)
 {
     pass_time(self, now_ns);
     self->tokens -= cost_of(self, (double)bits);
-    self->rests = 0;
+    self->rests = change->count ? 0 : self->rests + 1;
 }

@@ -65,7 +65,8 @@ int qp_control_choose(struct qp_control *self, const struct mb_map *map, const s
 /* It took so many bits. True: an IDR that is too large; choose again and encode it again, as an IDR: at the fourth time
  * it is as small as can be, whatever was foretold. */
 bool qp_control_coded(struct qp_control *self, const struct mb_map_change *change, int64_t bits);
-/* Whether a picture of so many bits, made without a quantiser, leaves enough for what comes next. */
+/* Whether a picture of so many bits, made without a quantiser, leaves enough for what comes next; always, if any other
+ * would cost as much on the wire. */
 bool qp_control_admits(const struct qp_control *self, int64_t bits, int64_t now_ns);
-/* It was made, for a change, instead of one with a quantiser. */
-void qp_control_coded_raw(struct qp_control *self, int64_t bits, int64_t now_ns);
+/* It was made instead of one with a quantiser. */
+void qp_control_coded_raw(struct qp_control *self, const struct mb_map_change *change, int64_t bits, int64_t now_ns);

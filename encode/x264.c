@@ -270,7 +270,7 @@ static int run(struct encoder_x264_state *self, const struct frame *frame, bool 
     return size;
 }
 
-/* Little changes, nothing else is left to be made better, and there is room for it as it is. */
+/* Little changes or nothing, nothing else is left to be made better, and there is room for it as it is. */
 static bool wants_patch(const struct encoder_x264_state *self, const struct mb_map_change *change, bool idr,
                         int64_t now_ns)
 {
@@ -284,7 +284,7 @@ static int run_with_quantiser(struct encoder_x264_state *self, const struct fram
     bool new = motion_probe_is_cut(&self->probe, &self->map, frame) || idr;
     if (wants_patch(self, change, idr, now_ns)) {
         size_t size = x264_patch_make(&self->patch, &self->map, frame, ret_bytes);
-        qp_control_coded_raw(&self->control, (int64_t)size * 8, now_ns);
+        qp_control_coded_raw(&self->control, change, (int64_t)size * 8, now_ns);
         mb_map_coded_raw(&self->map);
         return (int)size;
     }

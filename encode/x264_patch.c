@@ -68,7 +68,7 @@ bool x264_patch_follow(struct x264_patch *self, const x264_nal_t *nals, int coun
 bool x264_patch_can(const struct x264_patch *self, int changed)
 {
     int width = self->patch.columns * MB_MAP_PX;
-    return self->possible && changed > 0 && changed <= H264_PATCH_MOST && self->reference.i_plane == 2 &&
+    return self->possible && changed <= H264_PATCH_MOST && self->reference.i_plane == 2 &&
            self->reference.i_stride[0] >= width + 2 * PAD && self->reference.i_stride[1] >= width + 2 * PAD;
 }
 

@@ -32,7 +32,7 @@ void x264_patch_finish(struct x264_patch *self);
 /* After each picture that libx264 made, `picture` what it reported. False: a slice could not be numbered, logged. */
 bool x264_patch_follow(struct x264_patch *self, const x264_nal_t *nals, int count, const x264_picture_t *picture);
 
-/* Whether the changes that `map` marks can be one, after the first picture. */
+/* Whether a picture in which so many macroblocks change can be one; also none, a repeat. Not the first. */
 bool x264_patch_can(const struct x264_patch *self, int changed);
 /* Makes it: its size, at *ret_bytes until the next. */
 size_t x264_patch_make(struct x264_patch *self, const struct mb_map *map, const struct frame *frame,
