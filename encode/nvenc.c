@@ -8,6 +8,7 @@
  * behind an encoder (h264_unit.h, the wire's frame types) takes nothing else yet.
  *
  * Of a vGPU without a licence the API tells nothing by itself: CUDA or the session is refused, with a general error.
+ * nvenc_driver.c then asks NVML.
  */
 #include "base/container_of.h"
 #include "base/log.h"

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "encode/nvenc_driver.h"
 
+#include "encode/nvml.h"
+
 #include <dlfcn.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -141,8 +143,7 @@ static void explain_open(struct nvenc_driver *self, NVENCSTATUS status, char *re
         snprintf(ret_reason, reason_size,
                  "the GPU gives no further encoder session, their limit or its memory is used up (%s)", detail);
     else if (status == NV_ENC_ERR_INCOMPATIBLE_CLIENT_KEY)
-        snprintf(ret_reason, reason_size,
-                 "the GPU gives no further encoder session: their limit is reached, or the vGPU has no licence (%s)",
+        snprintf(ret_reason, reason_size, "the GPU gives no further encoder session: their limit is reached (%s)",
                  detail);
     else
         snprintf(ret_reason, reason_size, "%s", detail);
@@ -209,12 +210,22 @@ static bool open_device(struct nvenc_driver *self, int ordinal, char *ret_reason
     return open_session(self, ret_reason, reason_size) && has_h264(self, ret_reason, reason_size);
 }
 
-bool nvenc_driver_open(struct nvenc_driver *self, char *ret_reason, size_t reason_size)
+/* A driver without a licence refuses with general errors, by CUDA or by NVENC; NVML tells it. */
+static void explain_licence(char *reason, size_t reason_size)
+{
+    char detail[200];
+    struct nvml_report report;
+    nvml_read(&report);
+    if (report.kind != NVML_VGPU || report.licence != NVML_LICENCE_MISSING)
+        return;
+    snprintf(detail, sizeof(detail), "%s", reason);
+    snprintf(reason, reason_size, "this vGPU has no licence (%s)", detail);
+}
+
+static bool open_first_device(struct nvenc_driver *self, char *ret_reason, size_t reason_size)
 {
     int count = 0;
-    *self = (struct nvenc_driver){.session = NULL};
-    if (!load_cuda(self, ret_reason, reason_size) || !load_nvenc(self, ret_reason, reason_size) ||
-        cuda_fails(self, "cuInit", self->cuda.init(0), ret_reason, reason_size) ||
+    if (cuda_fails(self, "cuInit", self->cuda.init(0), ret_reason, reason_size) ||
         cuda_fails(self, "cuDeviceGetCount", self->cuda.device_get_count(&count), ret_reason, reason_size))
         return false;
     snprintf(ret_reason, reason_size, "CUDA finds no GPU");
@@ -224,6 +235,17 @@ bool nvenc_driver_open(struct nvenc_driver *self, char *ret_reason, size_t reaso
         close_device(self);
     }
     return false;
+}
+
+bool nvenc_driver_open(struct nvenc_driver *self, char *ret_reason, size_t reason_size)
+{
+    *self = (struct nvenc_driver){.session = NULL};
+    if (!load_cuda(self, ret_reason, reason_size) || !load_nvenc(self, ret_reason, reason_size))
+        return false;
+    bool good = open_first_device(self, ret_reason, reason_size);
+    if (!good)
+        explain_licence(ret_reason, reason_size);
+    return good;
 }
 
 void nvenc_driver_close(struct nvenc_driver *self)

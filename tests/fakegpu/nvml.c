@@ -71,7 +71,7 @@ EXPORT(int nvmlInit_v2(void))
 {
     struct script script = read_script();
     script_trace("nvmlInit");
-    return script.no_device ? DRIVER_NOT_LOADED : SUCCESS;
+    return script.no_device ? DRIVER_NOT_LOADED : script.nvml_error;
 }
 
 EXPORT(int nvmlShutdown(void))
@@ -127,6 +127,8 @@ EXPORT(int nvmlDeviceGetMemoryInfo(const void *handle, struct memory *memory))
 {
     struct script script = read_script();
     unsigned long long total = (unsigned long long)script.memory_bytes, used = total / 16;
+    if (script.memory_used_mb)
+        used = (unsigned long long)script.memory_used_mb << 20;
     *memory = (struct memory){total, total - used, used};
     return handle == &device ? SUCCESS : INVALID_ARGUMENT;
 }
@@ -141,6 +143,15 @@ EXPORT(int nvmlDeviceGetEncoderUtilization(const void *handle, unsigned int *per
 {
     *percent = 10;
     *period_us = 167000;
+    return handle == &device ? SUCCESS : INVALID_ARGUMENT;
+}
+
+EXPORT(int nvmlDeviceGetEncoderStats(const void *handle, unsigned int *sessions, unsigned int *fps,
+                                     unsigned int *latency_us))
+{
+    *sessions = 2;
+    *fps = 60;
+    *latency_us = 4000;
     return handle == &device ? SUCCESS : INVALID_ARGUMENT;
 }
 

@@ -162,10 +162,15 @@ static bool set_number(struct script *self, const char *key, const char *value)
         const char *key;
         int *place;
     } numbers[] = {
-        {"compute", &self->compute}, {"sessions", &self->sessions},
-        {"ms", &self->ms},           {"rgb_matrix", &self->rgb_matrix},
-        {"hang", &self->hang},       {"cuda_error", &self->cuda_error},
+        {"compute", &self->compute},
+        {"sessions", &self->sessions},
+        {"ms", &self->ms},
+        {"rgb_matrix", &self->rgb_matrix},
+        {"hang", &self->hang},
+        {"cuda_error", &self->cuda_error},
         {"grey", &self->grey},
+        {"nvml_error", &self->nvml_error},
+        {"memory_used_mb", &self->memory_used_mb},
     };
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         if (strcmp(numbers[i].key, key) != 0)

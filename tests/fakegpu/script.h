@@ -27,6 +27,8 @@
  *   fail.picture.N=ERROR    EncodePicture of the N-th picture of each session. After device_not_exist, from here or the
  *                           line above, the session is lost: each further call gives it again, but DestroyEncoder
  *   cuda_error=100          what cuInit gives [0]
+ *   nvml_error=18           what nvmlInit gives; 18: kernel module and libraries of different versions [0]
+ *   memory_used_mb=N        of the frame buffer, by others, as NVML tells it [a sixteenth]
  *   licence=licensed        licensed, unlicensed or none (not a vGPU: nothing to license) [licensed]
  *
  * ERROR: generic, out_of_memory, device_not_exist, invalid_param, unsupported_device, no_encode_device, encoder_busy,
@@ -83,7 +85,8 @@ struct script {
     int rgb_matrix;
     int ms;
     int hang, grey; /* SCRIPT_NO_PICTURE: none */
-    int cuda_error;
+    int cuda_error, nvml_error;
+    int memory_used_mb; /* 0: a sixteenth */
     enum script_licence licence;
     struct script_fail fails[SCRIPT_FAILS_MAX];
     int fail_count;

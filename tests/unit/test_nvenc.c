@@ -139,7 +139,24 @@ static void no_free_session_is_said_in_words_for_the_operator(void **state)
     static const char words[] = "no further encoder session";
     assert_refused("sessions=0\n", words, words);
     assert_refused("sessions=0\nsession_error=incompatible_client_key\n", words, words);
-    assert_refused("sessions=0\nsession_error=incompatible_client_key\n", "or the vGPU has no licence", words);
+    assert_refused("sessions=0\nlicence=none\n", words, words);
+    assert_refused("sessions=0\nlicence=none\n", "(NvEncOpenEncodeSessionEx failed: out of memory", words);
+}
+
+static void a_vgpu_without_a_licence_is_told_from_other_refusals(void **state)
+{
+    (void)state;
+    const char *scripts[] = {
+        "licence=unlicensed\ncuda_error=801\n",
+        "licence=unlicensed\nsessions=0\nsession_error=incompatible_client_key\n",
+        "licence=unlicensed\nfail.OpenEncodeSessionEx=generic\n",
+    };
+    for (size_t i = 0; is_direct() && i < sizeof(scripts) / sizeof(scripts[0]); i++) {
+        assert_refused(scripts[i], "this vGPU has no licence (", "");
+        const char *same_with_one = strchr(scripts[i], '\n') + 1;
+        assert_null(strstr(probe(same_with_one).reason, "no licence"));
+    }
+    assert_true(probe("licence=unlicensed\n").usable); /* slow, perhaps, but not refused */
 }
 
 static void the_session_over_the_limit_is_refused_and_the_first_goes_on(void **state)
@@ -556,6 +573,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_gpu_without_what_we_do_not_use_is_good_enough),
         cmocka_unit_test(a_refusal_says_why),
         cmocka_unit_test(no_free_session_is_said_in_words_for_the_operator),
+        cmocka_unit_test(a_vgpu_without_a_licence_is_told_from_other_refusals),
         cmocka_unit_test(the_session_over_the_limit_is_refused_and_the_first_goes_on),
         cmocka_unit_test(low_latency_parameters_arrive),
         cmocka_unit_test(the_preset_follows_the_pixel_rate),
