@@ -49,6 +49,8 @@ static void handle_event(struct x11_source *self, const xcb_generic_event_t *eve
     } else if (type == XCB_GE_GENERIC && self->xinput_opcode &&
                ((const xcb_ge_generic_event_t *)(const void *)event)->extension == self->xinput_opcode) {
         self->pointer_moved = true;
+    } else if (self->alarms.event && type == self->alarms.event) {
+        x11_alarms_take(self, event);
     } else if (type == XCB_CONFIGURE_NOTIFY ||
                (self->has_randr && (type == self->randr_event + XCB_RANDR_SCREEN_CHANGE_NOTIFY ||
                                     type == self->randr_event + XCB_RANDR_NOTIFY))) {
@@ -106,6 +108,15 @@ static int x11_fd(const struct source *base)
     return xcb_get_file_descriptor(x11_of(base)->connection);
 }
 
+static void select_motion(struct x11_source *self, bool select)
+{
+    struct {
+        xcb_input_event_mask_t head;
+        uint32_t mask;
+    } events = {{XCB_INPUT_DEVICE_ALL_MASTER, 1}, select ? XCB_INPUT_XI_EVENT_MASK_RAW_MOTION : 0};
+    xcb_input_xi_select_events(self->connection, self->root, 1, &events.head);
+}
+
 static void x11_set_viewed(struct source *base, bool viewed)
 {
     struct x11_source *self = x11_of(base);
@@ -114,13 +125,9 @@ static void x11_set_viewed(struct source *base, bool viewed)
     self->viewed = viewed;
     self->pointer_moved = viewed;
     self->next_probe_ns = 0;
-    if (!self->xinput_opcode)
-        return;
-    struct {
-        xcb_input_event_mask_t head;
-        uint32_t mask;
-    } events = {{XCB_INPUT_DEVICE_ALL_MASTER, 1}, viewed ? XCB_INPUT_XI_EVENT_MASK_RAW_MOTION : 0};
-    xcb_input_xi_select_events(self->connection, self->root, 1, &events.head);
+    x11_alarms_set(self, viewed);
+    if (self->xinput_opcode)
+        select_motion(self, viewed);
     xcb_flush(self->connection);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * x11: what the files of the X11 source share. x11_setup.c prepares the connection and chooses the
- * output, x11_shm.c has the shared image, x11_read.c fills it, x11_cursor.c has the pointer, x11.c the source itself.
+ * output, x11_shm.c has the shared image, x11_read.c fills it, x11_cursor.c has the pointer, x11_alarms.c what the
+ * server tells unasked, x11.c the source itself.
  */
 #pragma once
 
@@ -11,11 +12,13 @@
 #include <xcb/damage.h>
 #include <xcb/randr.h>
 #include <xcb/shm.h>
+#include <xcb/sync.h>
 #include <xcb/xcb.h>
 #include <xcb/xcbext.h>
 #include <xcb/xfixes.h>
 
 #define X11_REPLY_LIMIT_NS (500 * CLOCK_MS_NS)
+#define X11_BEAT_NS        (250 * CLOCK_MS_NS) /* between two signs of life */
 
 struct x11_shm {
     xcb_shm_seg_t segment; /* 0: none */
@@ -23,6 +26,14 @@ struct x11_shm {
     uint8_t *memory;
     size_t size_bytes;
     bool is_sysv; /* else a memfd */
+};
+
+struct x11_alarms {
+    xcb_sync_counter_t idle_counter, time_counter; /* of the server; 0: it has none */
+    uint8_t event;                                 /* number of what alarms raise */
+    xcb_sync_alarm_t acts, rests, beats;           /* while viewed */
+    bool is_acting;                                /* something is being done to the pointer */
+    bool has_beaten;                               /* since the last pump */
 };
 
 struct x11_source {
@@ -51,7 +62,8 @@ struct x11_source {
     int hot_x, hot_y, pointer_x, pointer_y; /* pointer in the root window */
     bool pointer_moved, shape_changed;
 
-    /* The slow poll: finds warps, which raise no event, and servers that stopped. */
+    /* A question for the pointer's place: who has answered lives. */
+    struct x11_alarms alarms;
     xcb_query_pointer_cookie_t probe;
     bool probe_sent;
     int64_t probe_sent_ns, next_probe_ns, busy_until_ns;
@@ -98,4 +110,10 @@ struct x11_cursor_question x11_cursor_ask(struct x11_source *self);
 /* The answers. Adds what they damage in the captured area; false: sentence set. */
 bool x11_cursor_take(struct x11_source *self, const struct x11_cursor_question *question, int64_t until_ns,
                      struct region *ret_damage);
+/* Asks for the pointer's place when that is due; the answer comes with a later call. */
 void x11_cursor_probe(struct x11_source *self, int64_t now_ns);
+
+void x11_alarms_setup(struct x11_source *self);
+bool x11_alarms_are_possible(const struct x11_source *self); /* false: the pointer's place must be polled */
+void x11_alarms_set(struct x11_source *self, bool set);
+void x11_alarms_take(struct x11_source *self, const xcb_generic_event_t *event); /* numbered `alarms.event` */

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The pointer: its shape by XFixes, its place by asking. Motion raises no damage: XInput 2 raw motion wakes the capture
- * thread, and a slow poll finds warps, for which the server sends nothing. Once the poll has found one it goes faster
- * for a while; on a still screen it goes slower. The same poll notices a server that has stopped.
+ * thread, and an alarm (x11_alarms.c) when the pointer is warped. What comes close behind is found by asking until the
+ * pointer rests. A server that keeps silent is asked, too: has it stopped?
+ * Servers without such alarms are polled. Once the poll has found a warp it goes faster for a while; on a still screen
+ * it goes slower.
  */
 #include "base/clock.h"
 #include "capture/x11.h"
 
 #include <stdlib.h>
 
+#define PROBE_ACTS_NS  (20 * CLOCK_MS_NS)               /* more than what lies between two pictures: they ask, too */
+#define SILENCE_NS     (X11_BEAT_NS + 30 * CLOCK_MS_NS) /* a sign of life that is later is asked for */
 #define PROBE_SLOW_NS  (100 * CLOCK_MS_NS)
 #define PROBE_FAST_NS  (8 * CLOCK_MS_NS)
 #define PROBE_STILL_NS (250 * CLOCK_MS_NS)
@@ -17,16 +21,25 @@
 
 static int64_t probe_interval(const struct x11_source *self, int64_t now_ns)
 {
+    if (x11_alarms_are_possible(self))
+        return self->alarms.is_acting ? PROBE_ACTS_NS : SILENCE_NS;
     if (!self->xinput_opcode || now_ns < self->busy_until_ns)
         return PROBE_FAST_NS;
     return now_ns - self->fetched_ns < STILL_NS ? PROBE_SLOW_NS : PROBE_STILL_NS;
 }
 
-/* Asks now and then; the answer comes with a later call. */
+static void schedule_probe(struct x11_source *self, int64_t now_ns)
+{
+    self->next_probe_ns = now_ns + probe_interval(self, now_ns);
+}
+
 void x11_cursor_probe(struct x11_source *self, int64_t now_ns)
 {
     void *answer = NULL;
     xcb_generic_error_t *error = NULL;
+    if (self->alarms.has_beaten && !self->alarms.is_acting)
+        schedule_probe(self, now_ns);
+    self->alarms.has_beaten = false;
     if (self->probe_sent && xcb_poll_for_reply(self->connection, self->probe.sequence, &answer, &error)) {
         xcb_query_pointer_reply_t *reply = answer;
         self->probe_sent = false;
@@ -35,7 +48,7 @@ void x11_cursor_probe(struct x11_source *self, int64_t now_ns)
                 self->busy_until_ns = now_ns + BUSY_NS;
             self->pointer_moved = true;
         }
-        self->next_probe_ns = now_ns + probe_interval(self, now_ns);
+        schedule_probe(self, now_ns);
         free(answer);
         free(error);
     }
@@ -79,6 +92,7 @@ static bool take_place(struct x11_source *self, unsigned sequence, int64_t until
     xcb_query_pointer_reply_t *reply = answer;
     if (result == X11_REPLY_DEAD)
         return false;
+    schedule_probe(self, self->fetched_ns);
     if (result == X11_REPLY_OK) {
         self->pointer_x = reply->root_x;
         self->pointer_y = reply->root_y;

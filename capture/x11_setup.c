@@ -162,7 +162,8 @@ static void setup_motion(struct x11_source *self)
 
 bool x11_setup(struct x11_source *self)
 {
-    static xcb_extension_t *const used[] = {&xcb_shm_id, &xcb_damage_id, &xcb_xfixes_id, &xcb_randr_id, &xcb_input_id};
+    static xcb_extension_t *const used[] = {&xcb_shm_id,   &xcb_damage_id, &xcb_xfixes_id,
+                                            &xcb_randr_id, &xcb_input_id,  &xcb_sync_id};
     const xcb_setup_t *setup = xcb_get_setup(self->connection);
     xcb_screen_iterator_t screens = xcb_setup_roots_iterator(setup);
     if (!screens.rem)
@@ -182,6 +183,7 @@ bool x11_setup(struct x11_source *self)
         return fail(self, "is Xwayland of a Wayland session: its screen cannot be read. Log in with an X11 session, or "
                           "set virtual_display");
     setup_motion(self);
+    x11_alarms_setup(self);
     return x11_is_alive(self);
 }
 

@@ -6,7 +6,7 @@ set -eu
 build="build-essential cmake ninja-build pkg-config nasm
  libx264-dev libavcodec-dev libavutil-dev libffmpeg-nvenc-dev libisal-dev libevent-dev libenet-dev libjansson-dev libinih-dev
  libssl-dev libavahi-client-dev libxcb1-dev libxcb-shm0-dev libxcb-damage0-dev libxcb-xfixes0-dev
- libxcb-randr0-dev libxcb-xinput-dev libxcb-dpms0-dev libxcb-screensaver0-dev libxcb-xtest0-dev libxcb-xkb-dev libxau-dev libsystemd-dev
+ libxcb-randr0-dev libxcb-sync-dev libxcb-xinput-dev libxcb-dpms0-dev libxcb-screensaver0-dev libxcb-xtest0-dev libxcb-xkb-dev libxau-dev libsystemd-dev
  libopus-dev libpulse-dev libevdev-dev"
 session="xvfb xauth openssl openbox xterm fonts-dejavu-core xserver-xorg-core xserver-xorg-video-dummy"
 tests="libx265-dev clang clang-format libclang-rt-14-dev libcmocka-dev python3 python3-selenium python3-openssl chromium chromium-driver

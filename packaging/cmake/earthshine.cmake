@@ -46,7 +46,7 @@ function(earthshine_find part)
     set(HAVE_${part} ${have} PARENT_SCOPE)
 endfunction()
 
-earthshine_find(X11 xcb xcb-shm xcb-damage xcb-xfixes xcb-randr xcb-xinput xcb-dpms xcb-screensaver xcb-xtest xcb-xkb xau)
+earthshine_find(X11 xcb xcb-shm xcb-damage xcb-xfixes xcb-randr xcb-sync xcb-xinput xcb-dpms xcb-screensaver xcb-xtest xcb-xkb xau)
 earthshine_find(X264 x264)
 earthshine_find(LAVC libavcodec libavutil)
 earthshine_find(NVENC ffnvcodec)

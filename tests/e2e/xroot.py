@@ -97,6 +97,11 @@ class Root:
         self.link.sendall(struct.pack("<BBHBBxxIIxxxxxxxxhhxxxxxxxB", xtest, 2, 9, 6, 0, 0, self.root, x, y, 0))
         self.sync()
 
+    def warp_pointer(self, x, y):
+        """As a program does: no device has moved."""
+        self.link.sendall(struct.pack("<BxHIIhhHHhh", 41, 6, 0, self.root, 0, 0, 0, 0, x, y))
+        self.sync()
+
     def pointer(self):
         """Where it is on the root window, and the mask of buttons and modifiers that are down (1 << 8: button 1)."""
         self.link.sendall(struct.pack("<BxHI", 38, 2, self.root))  # QueryPointer

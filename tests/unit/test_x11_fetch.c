@@ -11,12 +11,15 @@
 
 #include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <xcb/xtest.h>
 
 #include <cmocka.h>
 
@@ -340,7 +343,15 @@ static int sleep_ms(struct reader *self, int64_t now_ns)
     return (int)((again_ns - now_ns) / CLOCK_MS_NS);
 }
 
-static void a_still_screen_is_asked_for_its_pointer_less_often(void **state)
+/* As with a server that cannot tell when its pointer moves. */
+static void be_told_nothing(struct reader *self)
+{
+    self->source->ops->set_viewed(self->source, false);
+    self->x11->alarms.idle_counter = XCB_NONE;
+    self->source->ops->set_viewed(self->source, true);
+}
+
+static void without_alarms_a_still_screen_is_asked_for_its_pointer_less_often(void **state)
 {
     (void)state;
     struct xvfb_rig rig;
@@ -348,13 +359,127 @@ static void a_still_screen_is_asked_for_its_pointer_less_often(void **state)
     struct source_picture picture;
     xvfb_rig_start(&rig, -1, 640, 480);
     reader_start(&reader, rig.name, "auto", WAY_COPY);
+    be_told_nothing(&reader);
     settle(&reader);
-    sleep_ms(&reader, clock_now_ns()); /* no question is left open */
     int64_t later_ns = clock_now_ns() + 60 * CLOCK_SECOND_NS;
-    assert_int_equal(sleep_ms(&reader, later_ns), 250);
+    sleep_ms(&reader, later_ns); /* what was asked before is answered */
+    assert_int_equal(sleep_ms(&reader, later_ns + CLOCK_SECOND_NS), 250);
+    later_ns += 60 * CLOCK_SECOND_NS;
     assert_true(reader.source->ops->fetch(reader.source, later_ns, &picture));
     assert_int_equal(sleep_ms(&reader, later_ns + CLOCK_SECOND_NS), 100);
     assert_int_equal(sleep_ms(&reader, later_ns + 3 * CLOCK_SECOND_NS), 250);
+    reader_stop(&reader);
+    xvfb_rig_stop(&rig);
+}
+
+/* How many requests went to the server so far, this one included. */
+static unsigned count_requests(struct reader *self)
+{
+    return xcb_no_operation(self->x11->connection).sequence;
+}
+
+/* At a time of the test's, when the server has sent something. */
+static enum source_state pump_what_comes(struct reader *self, int64_t now_ns)
+{
+    int64_t again_ns;
+    struct pollfd fd = {.fd = self->source->ops->fd(self->source), .events = POLLIN};
+    assert_int_equal(poll(&fd, 1, 10000), 1);
+    return self->source->ops->pump(self->source, now_ns, &again_ns);
+}
+
+/* What the start had to tell has been told: a sign of life comes alone. */
+static void await_rest(struct reader *self)
+{
+    do
+        settle(self);
+    while (pump_what_comes(self, self->x11->fetched_ns) == SOURCE_CHANGED || self->x11->alarms.is_acting);
+}
+
+static void assert_is_asked_nothing_at_rest(struct reader *self)
+{
+    await_rest(self);
+    int64_t now_ns = self->x11->fetched_ns;
+    unsigned before = count_requests(self);
+    for (int beat = 0; beat < 5; beat++)
+        assert_int_equal(pump_what_comes(self, now_ns += 270 * CLOCK_MS_NS), SOURCE_QUIET);
+    assert_int_equal(count_requests(self), before + 1);
+}
+
+static void move_as_a_mouse_does(struct painter *self)
+{
+    xcb_test_fake_input(self->connection, XCB_MOTION_NOTIFY, 0, XCB_CURRENT_TIME, self->root,
+                        (int16_t)pick(self, self->width), (int16_t)pick(self, self->height), 0);
+}
+
+/* The test's time stands still, so that none would be found by asking. */
+static void assert_is_told_of(struct reader *self, struct painter *painter, void (*move)(struct painter *))
+{
+    for (int i = 0; i < 10; i++) {
+        await_rest(self);
+        int64_t now_ns = self->x11->fetched_ns;
+        unsigned before = count_requests(self);
+        move(painter);
+        xcb_flush(painter->connection);
+        while (pump_what_comes(self, now_ns) == SOURCE_QUIET)
+            ; /* a sign of life */
+        assert_int_equal(count_requests(self), before + 1);
+    }
+}
+
+static void tell_of_the_pointer(const char *display)
+{
+    struct reader reader;
+    struct painter painter;
+    painter_start(&painter, display, 3);
+    painter_sync(&painter);
+    reader_start(&reader, display, "auto", WAY_COPY);
+    assert_is_asked_nothing_at_rest(&reader);
+    assert_is_told_of(&reader, &painter, move_the_pointer);
+    assert_is_told_of(&reader, &painter, move_as_a_mouse_does);
+    assert_shows_the_screen(&reader, &painter);
+    reader_stop(&reader);
+    painter_stop(&painter);
+}
+
+static void the_server_tells_that_the_pointer_moved_and_is_asked_nothing_at_rest(void **state)
+{
+    (void)state;
+    struct xvfb_rig rig;
+    xvfb_rig_start(&rig, -1, 640, 480);
+    tell_of_the_pointer(rig.name);
+    xvfb_rig_stop(&rig);
+}
+
+static void an_xorg_tells_that_the_pointer_moved_and_is_asked_nothing_at_rest(void **state)
+{
+    (void)state;
+    struct xorg_rig rig;
+    if (!xorg_rig_is_possible())
+        skip();
+    xorg_rig_start(&rig, 1920, 1080);
+    tell_of_the_pointer(rig.name);
+    xorg_rig_stop(&rig);
+}
+
+static void a_server_that_keeps_silent_is_asked_and_then_left(void **state)
+{
+    (void)state;
+    struct xvfb_rig rig;
+    struct reader reader;
+    int64_t again_ns;
+    xvfb_rig_start(&rig, -1, 640, 480);
+    reader_start(&reader, rig.name, "auto", WAY_COPY);
+    settle(&reader);
+    xvfb_rig_signal(&rig, SIGSTOP);
+    assert_int_equal(waitpid(rig.pid, NULL, WUNTRACED), rig.pid);
+    const struct source_ops *ops = reader.source->ops;
+    int64_t now_ns = reader.x11->fetched_ns;
+    assert_int_equal(ops->pump(reader.source, now_ns, &again_ns), SOURCE_QUIET);
+    assert_false(reader.x11->probe_sent);
+    assert_int_equal(ops->pump(reader.source, now_ns = again_ns, &again_ns), SOURCE_QUIET);
+    assert_true(reader.x11->probe_sent);
+    assert_int_equal(ops->pump(reader.source, again_ns, &again_ns), SOURCE_FAILED);
+    assert_non_null(strstr(reader.source->sentence, "does not answer"));
     reader_stop(&reader);
     xvfb_rig_stop(&rig);
 }
@@ -469,7 +594,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_drawn_on_xvfb_is_read_exactly),
         cmocka_unit_test(only_what_was_drawn_is_copied),
-        cmocka_unit_test(a_still_screen_is_asked_for_its_pointer_less_often),
+        cmocka_unit_test(without_alarms_a_still_screen_is_asked_for_its_pointer_less_often),
+        cmocka_unit_test(the_server_tells_that_the_pointer_moved_and_is_asked_nothing_at_rest),
+        cmocka_unit_test(an_xorg_tells_that_the_pointer_moved_and_is_asked_nothing_at_rest),
+        cmocka_unit_test(a_server_that_keeps_silent_is_asked_and_then_left),
         cmocka_unit_test(an_output_beside_another_is_read_exactly_while_modes_change),
         cmocka_unit_test(a_server_that_refuses_is_asked_for_less),
         cmocka_unit_test(what_was_drawn_before_a_refusal_is_not_lost),
