@@ -52,10 +52,30 @@ static bool begins_with_start_code(const uint8_t *data, size_t size)
     return size >= 4 && (!memcmp(data, code, 4) || !memcmp(data, code + 1, 3));
 }
 
-bool annexb_h264_tidy(uint8_t *data, size_t size, struct annexb_h264 *ret_unit)
+enum role { KEPT, DROPPED, SLICE, KEY_SLICE };
+
+static enum role h264_role(uint8_t header)
+{
+    int type = header & 31;
+    if (type >= ANNEXB_H264_SLICE && type <= ANNEXB_H264_IDR_SLICE)
+        return type == ANNEXB_H264_IDR_SLICE ? KEY_SLICE : SLICE;
+    bool dropped = type == ANNEXB_H264_SEI || type == ANNEXB_H264_AUD || type == ANNEXB_H264_FILLER;
+    return dropped ? DROPPED : KEPT;
+}
+
+static enum role hevc_role(uint8_t header)
+{
+    int type = header >> 1 & 63;
+    if (type < ANNEXB_HEVC_VPS)
+        return type >= ANNEXB_HEVC_KEY_FIRST && type <= ANNEXB_HEVC_KEY_LAST ? KEY_SLICE : SLICE;
+    return type <= ANNEXB_HEVC_PPS ? KEPT : DROPPED;
+}
+
+static bool tidy(uint8_t *data, size_t size, enum role (*role)(uint8_t header), struct annexb_unit *ret_unit)
 {
     struct annexb_nal units[UNITS_MAX + 1];
-    int count = 0, type = 0;
+    enum role roles[UNITS_MAX + 1];
+    int count = 0;
     if (!begins_with_start_code(data, size))
         return false;
     for (size_t from = 0;; count++) {
@@ -63,20 +83,29 @@ bool annexb_h264_tidy(uint8_t *data, size_t size, struct annexb_h264 *ret_unit)
             return false;
         if (count > 0)
             units[count - 1].end = units[count].start;
-        type = data[units[count].head] & 31;
-        if (type >= ANNEXB_H264_SLICE && type <= ANNEXB_H264_IDR_SLICE)
+        roles[count] = role(data[units[count].head]);
+        if (roles[count] >= SLICE)
             break;
         from = units[count].head;
     }
     size_t start = units[count].start, head = units[count].head;
     for (int i = count - 1; i >= 0; i--) {
-        int kind = data[units[i].head] & 31;
-        if (kind == ANNEXB_H264_SEI || kind == ANNEXB_H264_AUD || kind == ANNEXB_H264_FILLER)
+        if (roles[i] == DROPPED)
             continue;
         size_t bytes = units[i].end - units[i].start;
         start -= bytes;
         memmove(data + start, data + units[i].start, bytes);
     }
-    *ret_unit = (struct annexb_h264){.start = start, .first_slice = head - start, .idr = type == ANNEXB_H264_IDR_SLICE};
+    *ret_unit = (struct annexb_unit){.start = start, .first_slice = head - start, .idr = roles[count] == KEY_SLICE};
     return true;
+}
+
+bool annexb_h264_tidy(uint8_t *data, size_t size, struct annexb_unit *ret_unit)
+{
+    return tidy(data, size, h264_role, ret_unit);
+}
+
+bool annexb_hevc_tidy(uint8_t *data, size_t size, struct annexb_unit *ret_unit)
+{
+    return tidy(data, size, hevc_role, ret_unit);
 }

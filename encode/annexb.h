@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * annexb: finds its way in an H.264 access unit and takes out what the stream must not carry.
+ * annexb: finds its way in an access unit of H.264 or HEVC and takes out what the stream must not carry.
  *
  * Clients look for the first slice of an IDR in the first packet only, so nothing but parameter sets may stand before
- * it ("codec payload", docs/protocol.md). Encoders put version notes (SEI) and delimiters (AUD) there. H.264 allows
- * both only before the first slice, so the walk ends there and the slices, nearly all of the bytes, are not touched.
+ * it ("codec payload", docs/protocol.md). Encoders put version notes (SEI) and delimiters (AUD) there. Both
+ * stand before the first slice, so the walk ends there and the slices, nearly all of the bytes, are not touched.
  */
 #pragma once
 
@@ -22,9 +22,21 @@ enum annexb_h264_type {
     ANNEXB_H264_FILLER = 12,
 };
 
+enum annexb_hevc_type {
+    ANNEXB_HEVC_KEY_FIRST = 16, /* slices of a picture that needs no other; IDR are 19 and 20 */
+    ANNEXB_HEVC_KEY_LAST = 21,
+    ANNEXB_HEVC_VPS = 32, /* below: slices */
+    ANNEXB_HEVC_SPS = 33,
+    ANNEXB_HEVC_PPS = 34,
+    ANNEXB_HEVC_AUD = 35,
+    ANNEXB_HEVC_FILLER = 38,
+    ANNEXB_HEVC_SEI = 39,
+    ANNEXB_HEVC_SEI_AFTER = 40,
+};
+
 struct annexb_nal {
     size_t start; /* of the start code, from the beginning of the data */
-    size_t head;  /* of the byte after the start code: the NAL header */
+    size_t head;  /* of the byte after the start code: the NAL header, or its first byte */
     size_t end;   /* one behind; the next unit's start code, or the end of the data */
 };
 
@@ -34,7 +46,7 @@ struct annexb_nal {
  */
 bool annexb_next(const uint8_t *data, size_t size, size_t from, struct annexb_nal *ret_nal);
 
-struct annexb_h264 {
+struct annexb_unit {
     size_t start;       /* the access unit now begins here, and still ends at `size` */
     size_t first_slice; /* header byte of the first slice, counted from the new start */
     bool idr;
@@ -45,4 +57,6 @@ struct annexb_h264 {
  * False when the data do not begin with a start code, have no slice, or have more than 16 units in front of it; then
  * nothing is written.
  */
-bool annexb_h264_tidy(uint8_t *data, size_t size, struct annexb_h264 *ret_unit);
+bool annexb_h264_tidy(uint8_t *data, size_t size, struct annexb_unit *ret_unit);
+/* The same for HEVC: nothing but VPS, SPS and PPS stays in front of the first slice. */
+bool annexb_hevc_tidy(uint8_t *data, size_t size, struct annexb_unit *ret_unit);

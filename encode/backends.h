@@ -6,5 +6,6 @@
 
 extern const struct encoder_ops encoder_x264;       /* x264.c */
 extern const struct encoder_ops encoder_nvenc;      /* nvenc.c */
-extern const struct encoder_ops encoder_nvenc_lavc; /* lavc.c */
-extern const struct encoder_ops encoder_vaapi;      /* lavc.c */
+extern const struct encoder_ops encoder_nvenc_lavc; /* lavc_nvenc.c */
+extern const struct encoder_ops encoder_vaapi;      /* lavc_vaapi.c */
+extern const struct encoder_ops encoder_x265;       /* lavc_software.c */

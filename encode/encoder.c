@@ -20,6 +20,9 @@ static const struct encoder_ops *const backends[] = {
 #ifdef HAVE_X264
     &encoder_x264,
 #endif
+#ifdef HAVE_LAVC
+    &encoder_x265,
+#endif
     NULL, /* the list may be empty */
 };
 

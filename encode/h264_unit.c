@@ -24,7 +24,7 @@ static size_t forbid_reordering(uint8_t *data, size_t size, size_t from)
 
 bool h264_unit_finish(uint8_t *data, size_t size, struct au_part *ret_part)
 {
-    struct annexb_h264 unit;
+    struct annexb_unit unit;
     if (!annexb_h264_tidy(data, size, &unit))
         return false;
     size_t end = unit.idr ? forbid_reordering(data, size, unit.start) : size;

@@ -304,7 +304,7 @@ static enum encode_result x264_encode(struct encoder *base, const struct frame *
                                       int64_t now_ns, bool idr, struct au_part *ret_part)
 {
     struct encoder_x264_state *self = container_of(base, struct encoder_x264_state, base);
-    struct annexb_h264 unit;
+    struct annexb_unit unit;
     uint8_t *bytes;
     if (frame->layout.width != self->layout.width || frame->layout.height != self->layout.height) {
         log_error("x264: got a %dx%d picture, made for %dx%d", frame->layout.width, frame->layout.height,

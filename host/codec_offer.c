@@ -5,16 +5,18 @@
 
 enum { CODEC_COUNT = ENCODER_AV1 + 1 };
 
-static bool is_allowed(enum config_codecs codecs, enum encoder_codec codec)
+static bool is_allowed(enum config_codecs codecs, const struct encoder_report *report)
 {
     static const enum config_codecs words[CODEC_COUNT] = {CONFIG_CODECS_H264, CONFIG_CODECS_HEVC, CONFIG_CODECS_AV1};
-    return codec == ENCODER_H264 || codecs == CONFIG_CODECS_AUTO || codecs == words[codec];
+    return report->codec == ENCODER_H264 || codecs == words[report->codec] ||
+           (codecs == CONFIG_CODECS_AUTO && report->hardware);
 }
 
 bool codec_offer_has(const struct config *config, const struct encoder_report *reports, int count,
                      enum encoder_codec codec)
 {
-    return is_allowed(config->codecs, codec) && encoder_choose(reports, count, codec);
+    const struct encoder_report *report = encoder_choose(reports, count, codec);
+    return report && is_allowed(config->codecs, report);
 }
 
 bool codec_offer_is_empty(const struct config *config, const struct encoder_report *reports, int count)

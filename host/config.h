@@ -62,7 +62,7 @@ struct config {
     char session_user[CONFIG_TEXT_MAX];       /* as this user; "": as the host, which must not be root then */
     enum config_match_mode match_mode;
     char encoder[CONFIG_TEXT_MAX]; /* "auto" or a backend's name */
-    enum config_codecs codecs;     /* offered besides H.264; AUTO: all */
+    enum config_codecs codecs;     /* offered besides H.264; AUTO: what a GPU makes */
     enum config_rate_control rate_control;
     enum config_audio audio;
     enum config_input input;

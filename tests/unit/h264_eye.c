@@ -14,7 +14,12 @@
 
 void h264_eye_open(struct h264_eye *self)
 {
-    self->decoder = avcodec_alloc_context3(avcodec_find_decoder(AV_CODEC_ID_H264));
+    h264_eye_open_decoder(self, avcodec_find_decoder(AV_CODEC_ID_H264));
+}
+
+void h264_eye_open_decoder(struct h264_eye *self, const AVCodec *codec)
+{
+    self->decoder = avcodec_alloc_context3(codec);
     self->packet = av_packet_alloc();
     self->decoded = av_frame_alloc();
     assert_true(self->decoder && self->packet && self->decoded);

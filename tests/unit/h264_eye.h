@@ -14,6 +14,7 @@ struct h264_eye {
 };
 
 void h264_eye_open(struct h264_eye *self);
+void h264_eye_open_decoder(struct h264_eye *self, const AVCodec *codec); /* for another codec */
 void h264_eye_close(struct h264_eye *self);
 /* The picture must come out at once: after packet n, picture n. */
 void h264_eye_decode(struct h264_eye *self, const struct au_part *part);

@@ -24,7 +24,7 @@ static void sei_and_delimiter_are_taken_out_and_slices_stay_in_place(void **stat
 {
     (void)state;
     uint8_t data[sizeof(unit)];
-    struct annexb_h264 result;
+    struct annexb_unit result;
     memcpy(data, unit, sizeof(unit));
     assert_true(annexb_h264_tidy(data, sizeof(data), &result));
     assert_true(result.idr);
@@ -37,7 +37,7 @@ static void a_predicted_unit_without_extras_is_left_alone(void **state)
 {
     (void)state;
     uint8_t data[] = {0, 0, 1, 0x41, 0x9a, 0, 0, 1, 0x41, 7}, before[sizeof(data)];
-    struct annexb_h264 result;
+    struct annexb_unit result;
     memcpy(before, data, sizeof(data));
     assert_true(annexb_h264_tidy(data, sizeof(data), &result));
     assert_false(result.idr);
@@ -49,7 +49,7 @@ static void a_predicted_unit_without_extras_is_left_alone(void **state)
 static void data_without_start_code_or_slice_are_refused_untouched(void **state)
 {
     (void)state;
-    struct annexb_h264 result = {.start = 99};
+    struct annexb_unit result = {.start = 99};
     uint8_t no_code[] = {1, 0, 0, 1, 0x65}, no_slice[] = {0, 0, 0, 1, 0x67, 1, 0, 0, 1, 0x06, 2};
     uint8_t before[sizeof(no_slice)], many[17 * 4 + 4];
     memcpy(before, no_slice, sizeof(no_slice));
@@ -71,7 +71,7 @@ static void every_truncation_and_flipped_bit_stays_inside_the_data(void **state)
     for (size_t size = 0; size <= sizeof(unit); size++)
         for (size_t bit = 0; bit <= size * 8; bit++) {
             uint8_t *data = malloc(size ? size : 1);
-            struct annexb_h264 result;
+            struct annexb_unit result;
             struct annexb_nal nal = {0};
             assert_non_null(data);
             memcpy(data, unit, size);

@@ -43,6 +43,19 @@ static void the_operator_may_leave_codecs_out_but_not_h264(void **state)
     assert_int_equal(bits(CONFIG_CODECS_HEVC, gpu, 1), H264);
 }
 
+static void software_is_offered_beyond_h264_only_where_the_operator_says_so(void **state)
+{
+    (void)state;
+    const struct encoder_report software[] = {
+        {.name = "x264", .usable = true, .codec = ENCODER_H264},
+        {.name = "x265", .usable = true, .codec = ENCODER_HEVC},
+    };
+    assert_int_equal(bits(CONFIG_CODECS_AUTO, software, 2), H264);
+    assert_int_equal(bits(CONFIG_CODECS_H264, software, 2), H264);
+    assert_int_equal(bits(CONFIG_CODECS_AV1, software, 2), H264);
+    assert_int_equal(bits(CONFIG_CODECS_HEVC, software, 2), H264 | HEVC);
+}
+
 static void without_an_encoder_clients_still_get_an_answer(void **state)
 {
     (void)state;
@@ -61,6 +74,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_works_is_offered),
         cmocka_unit_test(the_operator_may_leave_codecs_out_but_not_h264),
+        cmocka_unit_test(software_is_offered_beyond_h264_only_where_the_operator_says_so),
         cmocka_unit_test(without_an_encoder_clients_still_get_an_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

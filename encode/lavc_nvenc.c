@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lavc_nvenc: NVENC through libavcodec, from NV12 in system memory (of RGB it would choose the colour matrix itself).
+ * It lags two pictures behind unless delay=0 and zerolatency=1 are both set.
+ */
+#include "encode/backends.h"
+#include "encode/lavc.h"
+#include "encode/nvenc_preset.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The two errors by which drivers tell that the limit of sessions is reached, the newer ones by the second. */
+static void put_sessions_first(char *reason, size_t reason_size)
+{
+    char detail[160];
+    bool refused = strstr(reason, "OpenEncodeSessionEx failed") &&
+                   (strstr(reason, "out of memory") || strstr(reason, "incompatible client key"));
+    if (!refused)
+        return;
+    snprintf(detail, sizeof(detail), "%s", reason);
+    snprintf(reason, reason_size,
+             "the GPU gives no further encoder session, their limit or its memory is used up (%.*s)",
+             (int)strcspn(detail, ";"), detail);
+}
+
+static bool library_is_installed(const char *name)
+{
+    void *library = dlopen(name, RTLD_LAZY | RTLD_LOCAL);
+    if (library)
+        dlclose(library);
+    return library != NULL;
+}
+
+/* NULL, or what is missing, in words. */
+static const char *find_missing_library(void)
+{
+    if (!library_is_installed("libcuda.so.1"))
+        return "libcuda.so.1 is not installed: no NVIDIA driver in this guest";
+    if (!library_is_installed("libnvidia-encode.so.1"))
+        return "libnvidia-encode.so.1 is not installed: the NVIDIA driver is there without its encoder library";
+    return NULL;
+}
+
+/* `refs` stays unset, as older GPUs then refuse: dpb_size is what makes it one reference. */
+static struct encoder *nvenc_create(const struct encoder_config *config, char *ret_reason, size_t reason_size)
+{
+    static const struct lavc_option options[] = {
+        {"tune", "ull"}, {"rc", "cbr"},       {"zerolatency", "1"}, {"delay", "0"},
+        {"aud", "0"},    {"forced-idr", "1"}, {"dpb_size", "1"},    {"rc-lookahead", "0"},
+    };
+    static const char *const names[] = {"h264_nvenc", "hevc_nvenc", "av1_nvenc"};
+    static const char *const profiles[] = {"high", "main", "main"};
+    const char *missing = find_missing_library();
+    if (missing) {
+        snprintf(ret_reason, reason_size, "%s", missing);
+        return NULL;
+    }
+    struct lavc *self = lavc_alloc(&encoder_nvenc_lavc, names[config->codec], config, ret_reason, reason_size);
+    if (!self)
+        return NULL;
+    self->context->pix_fmt = AV_PIX_FMT_NV12;
+    self->context->gop_size = -1; /* infinite */
+    char preset[4];
+    snprintf(preset, sizeof(preset), "p%d", nvenc_preset(config));
+    lavc_set_option(self, "preset", preset);
+    lavc_set_option(self, "profile", profiles[config->codec]);
+    lavc_set_options(self, options, sizeof(options) / sizeof(options[0]));
+    struct encoder *encoder = lavc_open(self, ret_reason, reason_size);
+    if (!encoder)
+        put_sessions_first(ret_reason, reason_size);
+    return encoder;
+}
+
+const struct encoder_ops encoder_nvenc_lavc = {
+    .name = "nvenc-lavc",
+    .stands_in_for = "nvenc",
+    .hardware = true,
+    .codecs = {ENCODER_H264, ENCODER_HEVC},
+    .codec_count = 2,
+    .format = FRAME_NV12,
+    .create = nvenc_create,
+    .destroy = lavc_destroy,
+    .encode = lavc_encode,
+};

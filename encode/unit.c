@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "encode/unit.h"
+
+#include "encode/hevc_unit.h"
+
+bool unit_finish(enum encoder_codec codec, uint8_t *data, size_t size, struct au_part *ret_part)
+{
+    switch (codec) {
+    case ENCODER_H264:
+        return h264_unit_finish(data, size, ret_part);
+    case ENCODER_HEVC:
+        return hevc_unit_finish(data, size, ret_part);
+    case ENCODER_AV1:
+        break;
+    }
+    return false;
+}

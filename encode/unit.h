@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* unit: what encoders wrote becomes access units as the stream must carry them, whatever the codec. */
+#pragma once
+
+#include "encode/encoder.h"
+#include "encode/h264_unit.h"
+
+enum { UNIT_GROWTH_MAX = H264_SPS_GROWTH_MAX }; /* room that unit_finish() needs behind the data */
+
+/* As h264_unit_finish() and its counterparts for HEVC. */
+bool unit_finish(enum encoder_codec codec, uint8_t *data, size_t size, struct au_part *ret_part);

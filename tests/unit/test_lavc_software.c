@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Encodes real pictures with the software encoders of libavcodec and lets its decoders judge them. */
+#include "encode/annexb.h"
+#include "encode/encoder.h"
+#include "tests/unit/h264_eye.h"
+#include "tests/unit/nv12_scene.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+enum { FIRST_PACKET_BYTES = 1000 }; /* Y - 8 of the smallest usual packet size, docs/protocol.md */
+
+struct rig {
+    struct nv12_scene scene;
+    struct encoder *encoder;
+    struct h264_eye eye;
+    struct au_part part;
+    int64_t now_ns;
+};
+
+static struct encoder_config config_for(const struct nv12_scene *scene)
+{
+    return (struct encoder_config){.codec = ENCODER_HEVC,
+                                   .layout = scene->frame.layout,
+                                   .fps_x100 = 6000,
+                                   .bitrate_kbps = 20000,
+                                   .slices = 1,
+                                   .threads = 2};
+}
+
+static void rig_open(struct rig *self, const struct encoder_config *config)
+{
+    self->encoder = encoder_create("x265", config);
+    assert_non_null(self->encoder);
+    h264_eye_open_decoder(&self->eye, avcodec_find_decoder(AV_CODEC_ID_HEVC));
+}
+
+static void rig_init(struct rig *self, int width, int height, enum nv12_kind kind)
+{
+    nv12_scene_init(&self->scene, width, height, kind);
+    struct encoder_config config = config_for(&self->scene);
+    rig_open(self, &config);
+}
+
+static void rig_finish(struct rig *self)
+{
+    encoder_destroy(self->encoder);
+    h264_eye_close(&self->eye);
+    nv12_scene_finish(&self->scene);
+}
+
+static void encode(struct rig *self, bool idr)
+{
+    assert_int_equal(encoder_encode(self->encoder, &self->scene.frame, &self->scene.frame.damage,
+                                    self->now_ns += 16666667, idr, &self->part),
+                     ENCODE_OK);
+    assert_int_equal(self->part.parts, 1);
+    assert_true(self->part.last);
+}
+
+static void decode(struct rig *self)
+{
+    h264_eye_decode(&self->eye, &self->part);
+}
+
+static double luma_psnr(const struct rig *self)
+{
+    return h264_eye_luma_psnr(&self->eye, &self->scene.frame);
+}
+
+/* The largest mean difference of U and of V. */
+static double chroma_error(const struct rig *self)
+{
+    const struct frame *frame = &self->scene.frame;
+    double sums[2] = {0};
+    for (int plane = 0; plane < 2; plane++)
+        for (int y = 0; y < frame->layout.height / 2; y++)
+            for (int x = 0; x < frame->layout.width / 2; x++)
+                sums[plane] += abs(frame->planes[1][y * frame->strides[1] + 2 * x + plane] -
+                                   self->eye.decoded->data[1 + plane][y * self->eye.decoded->linesize[1 + plane] + x]);
+    double larger = sums[0] > sums[1] ? sums[0] : sums[1];
+    return larger * 4 / (frame->layout.width * frame->layout.height);
+}
+
+static int type_at(const struct rig *self, size_t head)
+{
+    return self->part.data[head] >> 1 & 63;
+}
+
+static int count_units(const struct rig *self, int first, int last)
+{
+    struct annexb_nal nal = {0};
+    int count = 0;
+    while (annexb_next(self->part.data, self->part.size, nal.end, &nal))
+        count += type_at(self, nal.head) >= first && type_at(self, nal.head) <= last;
+    return count;
+}
+
+static void every_picture_comes_out_at_once_and_looks_like_the_original(void **state)
+{
+    (void)state;
+    for (enum nv12_kind kind = NV12_STATIC; kind <= NV12_VIDEO; kind++) {
+        struct rig rig = {0};
+        rig_init(&rig, 854, 482, kind);
+        for (int i = 0; i < 20; i++) {
+            encode(&rig, false);
+            decode(&rig);
+            if (i == 0)
+                print_message("kind %d: IDR %zu bytes, %.1f dB\n", (int)kind, rig.part.size, luma_psnr(&rig));
+            assert_true(luma_psnr(&rig) > 15); /* the first one has to fit the rate */
+            assert_true(chroma_error(&rig) < 4);
+            if (i < 19)
+                nv12_scene_step(&rig.scene);
+        }
+        print_message("kind %d: %.1f dB, chroma off by %.2f, after 20 pictures\n", (int)kind, luma_psnr(&rig),
+                      chroma_error(&rig));
+        assert_true(luma_psnr(&rig) > 30);
+        assert_true(chroma_error(&rig) < 1.5);
+        rig_finish(&rig);
+    }
+}
+
+static void an_idr_comes_first_and_on_demand_only_and_nothing_but_slices_otherwise(void **state)
+{
+    (void)state;
+    struct rig rig = {0};
+    rig_init(&rig, 640, 360, NV12_VIDEO);
+    for (int i = 0; i < 100; i++) {
+        bool demand = i == 37 || i == 38, idr = demand || i == 0;
+        if (i == 70) { /* a cut: everything changes */
+            memset(rig.scene.frame.planes[0], 90, (size_t)rig.scene.frame.strides[0] * 360);
+            rig.scene.frame.damage = (struct region){.count = 1, .rects = {{0, 0, 640, 360}}};
+        }
+        encode(&rig, demand);
+        assert_int_equal(rig.part.type, idr ? PART_IDR : PART_PREDICTED);
+        assert_int_equal(count_units(&rig, ANNEXB_HEVC_KEY_FIRST, ANNEXB_HEVC_KEY_LAST), idr);
+        assert_int_equal(count_units(&rig, ANNEXB_HEVC_VPS, ANNEXB_HEVC_PPS), idr ? 3 : 0);
+        assert_int_equal(count_units(&rig, 0, 63), idr ? 4 : 1);
+        if (i < 60)
+            decode(&rig);
+        if (i % 8 == 0)
+            nv12_scene_step(&rig.scene);
+    }
+    rig_finish(&rig);
+}
+
+static void an_idr_begins_with_its_parameter_sets_and_its_slice_is_near(void **state)
+{
+    (void)state;
+    struct rig rig = {0};
+    struct annexb_nal nal = {0};
+    rig_init(&rig, 1280, 720, NV12_STATIC);
+    encode(&rig, false);
+    for (int type = ANNEXB_HEVC_VPS; type <= ANNEXB_HEVC_PPS; type++) {
+        assert_true(annexb_next(rig.part.data, rig.part.size, nal.end, &nal));
+        assert_int_equal(type_at(&rig, nal.head), type);
+    }
+    assert_true(annexb_next(rig.part.data, rig.part.size, nal.end, &nal));
+    assert_in_range(type_at(&rig, nal.head), 19, 20); /* IDR_W_RADL, IDR_N_LP */
+    assert_true(nal.head <= FIRST_PACKET_BYTES);
+    rig_finish(&rig);
+}
+
+static void a_wish_for_slices_delays_nothing(void **state)
+{
+    (void)state;
+    struct rig rig = {0};
+    nv12_scene_init(&rig.scene, 1280, 720, NV12_SCROLL);
+    struct encoder_config config = config_for(&rig.scene);
+    config.slices = 4;
+    rig_open(&rig, &config);
+    for (int n = 0; n < 3; n++) {
+        encode(&rig, false);
+        decode(&rig);
+        assert_true(luma_psnr(&rig) > 15);
+        nv12_scene_step(&rig.scene);
+    }
+    rig_finish(&rig);
+}
+
+static void the_stream_is_main_profile_without_delay_and_names_its_colours(void **state)
+{
+    (void)state;
+    static const struct {
+        enum frame_colour_space space;
+        bool full_range;
+        unsigned code;
+    } cases[] = {{FRAME_BT601, false, 6}, {FRAME_BT709, false, 1}, {FRAME_BT709, true, 1}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct rig rig = {0};
+        nv12_scene_init(&rig.scene, 640, 360, NV12_STATIC);
+        rig.scene.frame.layout.colour_space = cases[i].space;
+        rig.scene.frame.layout.full_range = cases[i].full_range;
+        struct encoder_config config = config_for(&rig.scene);
+        rig_open(&rig, &config);
+        encode(&rig, false);
+        decode(&rig);
+        const AVFrame *picture = rig.eye.decoded;
+        assert_int_equal(rig.eye.decoder->profile, FF_PROFILE_HEVC_MAIN);
+        assert_int_equal(rig.eye.decoder->has_b_frames, 0);
+        assert_int_equal(picture->color_primaries, cases[i].code);
+        assert_int_equal(picture->color_trc, cases[i].code);
+        assert_int_equal(picture->colorspace, cases[i].code);
+        assert_int_equal(picture->color_range, cases[i].full_range ? AVCOL_RANGE_JPEG : AVCOL_RANGE_MPEG);
+        rig_finish(&rig);
+    }
+}
+
+static void moving_pictures_keep_to_the_rate(void **state)
+{
+    (void)state;
+    enum { PICTURES = 60, WARM_UP = 20 };
+    struct rig rig = {0};
+    size_t bytes = 0, largest = 0;
+    nv12_scene_init(&rig.scene, 640, 360, NV12_VIDEO);
+    struct encoder_config config = config_for(&rig.scene);
+    config.bitrate_kbps = 4000;
+    rig_open(&rig, &config);
+    for (int i = 0; i < WARM_UP + PICTURES; i++) {
+        encode(&rig, false);
+        largest = rig.part.size > largest ? rig.part.size : largest;
+        bytes += i >= WARM_UP ? rig.part.size : 0;
+        nv12_scene_step(&rig.scene);
+    }
+    double kbps = (double)bytes * 8 * 60 / PICTURES / 1000;
+    print_message("%.0f of 4000 kbit/s, the largest picture %zu bytes\n", kbps, largest);
+    assert_true(kbps > 2500 && kbps < 4200);
+    assert_true(largest <= 4000 * 100 / 8); /* bytes in 100 ms */
+    rig_finish(&rig);
+}
+
+static void odd_and_largest_sizes_come_out_whole(void **state)
+{
+    (void)state;
+    static const int sizes[][2] = {{1366, 768}, {1280, 722}, {320, 240}, {130, 98}, {4096, 2160}};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct rig rig = {0};
+        rig_init(&rig, sizes[i][0], sizes[i][1], NV12_STATIC);
+        encode(&rig, false);
+        decode(&rig);
+        assert_true(luma_psnr(&rig) > 15);
+        assert_true(chroma_error(&rig) < 4);
+        rig_finish(&rig);
+    }
+}
+
+static void a_picture_of_another_size_is_a_failure(void **state)
+{
+    (void)state;
+    struct rig rig = {0};
+    struct au_part part;
+    rig_init(&rig, 320, 240, NV12_STATIC);
+    rig.scene.frame.layout.width = 322;
+    assert_int_equal(encoder_encode(rig.encoder, &rig.scene.frame, &rig.scene.frame.damage, 1, false, &part),
+                     ENCODE_FAILED);
+    rig_finish(&rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_picture_comes_out_at_once_and_looks_like_the_original),
+        cmocka_unit_test(an_idr_comes_first_and_on_demand_only_and_nothing_but_slices_otherwise),
+        cmocka_unit_test(an_idr_begins_with_its_parameter_sets_and_its_slice_is_near),
+        cmocka_unit_test(a_wish_for_slices_delays_nothing),
+        cmocka_unit_test(the_stream_is_main_profile_without_delay_and_names_its_colours),
+        cmocka_unit_test(moving_pictures_keep_to_the_rate),
+        cmocka_unit_test(odd_and_largest_sizes_come_out_whole),
+        cmocka_unit_test(a_picture_of_another_size_is_a_failure),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
