@@ -18,8 +18,7 @@ enum { SCENES = sizeof(scenes) / sizeof(scenes[0]) };
 struct bench_encode {
     const struct config *config;
     struct bench_encode_options options;
-    struct encoder_report reports[ENCODER_REPORTS_MAX]; /* those of the codecs asked for */
-    int report_count;
+    struct bench_encode_site site; /* its reports: those of the codecs asked for */
     json_t *document;
     int64_t end_ns; /* monotonic */
     int rows_left, rows_cut;
@@ -34,14 +33,14 @@ static void probe(struct bench_encode *self)
     int count = encoder_probe(self->options.encoder, all);
     for (int i = 0; i < count; i++)
         if (self->options.codecs[all[i].codec])
-            self->reports[self->report_count++] = all[i];
+            self->site.reports[self->site.count++] = all[i];
 }
 
 static int count_usable(const struct bench_encode *self)
 {
     int usable = 0;
-    for (int i = 0; i < self->report_count; i++)
-        usable += self->reports[i].usable;
+    for (int i = 0; i < self->site.count; i++)
+        usable += self->site.reports[i].usable;
     return usable;
 }
 
@@ -93,9 +92,9 @@ static bool measure_all(struct bench_encode *self)
     self->rows_left = count_usable(self) * self->options.size_count * SCENES;
     printf("%d rows, at most %d s in all\n", self->rows_left, limit_s);
     bench_encode_print_heading();
-    for (int i = 0; good && i < self->report_count; i++)
-        if (self->reports[i].usable)
-            good = measure_encoder(self, &self->reports[i]);
+    for (int i = 0; good && i < self->site.count; i++)
+        if (self->site.reports[i].usable)
+            good = measure_encoder(self, &self->site.reports[i]);
     if (self->rows_cut)
         printf("\nIn %d rows time was up before all %d pictures were measured.\n", self->rows_cut,
                1 + self->options.seconds * BENCH_ENCODE_FPS);
@@ -116,12 +115,14 @@ static bool write_document(const struct bench_encode *self)
 static bool run(struct bench_encode *self)
 {
     probe(self);
-    if (!self->report_count) {
+    if (!self->site.count) {
         fprintf(stderr, "earthshine: this build has no encoder \"%s\" for these codecs\n", self->options.encoder);
         return false;
     }
-    bench_encode_print_site(self->reports, self->report_count);
-    self->document = bench_encode_document(&self->options, self->reports, self->report_count);
+    bench_machine_read(&self->site.machine);
+    gpu_read("", &self->site.gpu);
+    bench_encode_print_site(&self->site);
+    self->document = bench_encode_document(&self->options, &self->site);
     bool usable = count_usable(self) > 0;
     bool good = self->document && (!usable || measure_all(self));
     if (good && self->options.json)

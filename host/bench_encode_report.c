@@ -2,7 +2,6 @@
 #include "host/bench_encode_report.h"
 
 #include "encode/libraries.h"
-#include "host/bench_machine.h"
 
 #include <math.h>
 #include <stddef.h>
@@ -42,25 +41,37 @@ static void make_size(const struct bench_size *size, char ret_text[SIZE_TEXT])
 
 /* --- text --- */
 
-static void print_machine(void)
+static void print_machine(const struct bench_machine *machine)
 {
-    struct bench_machine machine;
     struct library libraries[LIBRARIES_MAX];
     int count = libraries_list(libraries);
-    bench_machine_read(&machine);
-    printf("earthshine %s, %s; %s, %d cores, %d MB\n", EARTHSHINE_VERSION, machine.kernel, machine.cpu, machine.cores,
-           machine.memory_mb);
+    printf("earthshine %s, %s; %s, %d cores, %d MB\n", EARTHSHINE_VERSION, machine->kernel, machine->cpu,
+           machine->cores, machine->memory_mb);
     for (int i = 0; i < count; i++)
         printf("%s%s %s", i ? ", " : "", libraries[i].name, libraries[i].version);
     printf("%s", count ? "\n" : "");
 }
 
-void bench_encode_print_site(const struct encoder_report *reports, int count)
+static void print_gpu(const struct bench_encode_site *site)
 {
-    print_machine();
+    char sentence[GPU_SENTENCE_MAX];
+    struct gpu_finding findings[GPU_FINDINGS_MAX];
+    int count = gpu_find(&site->gpu, site->reports, site->count, findings);
+    gpu_sentence(&site->gpu, sentence);
+    printf("GPU: %s\n", sentence);
     for (int i = 0; i < count; i++)
-        printf("%s %s %s%s\n", reports[i].name, bench_encode_codec_word(reports[i].codec),
-               reports[i].usable ? "works" : "cannot be used: ", reports[i].reason);
+        printf("GPU: %s %s\n", findings[i].what, findings[i].todo);
+}
+
+void bench_encode_print_site(const struct bench_encode_site *site)
+{
+    print_machine(&site->machine);
+    print_gpu(site);
+    for (int i = 0; i < site->count; i++) {
+        const struct encoder_report *report = &site->reports[i];
+        printf("%s %s %s%s\n", report->name, bench_encode_codec_word(report->codec),
+               report->usable ? "works" : "cannot be used: ", report->reason);
+    }
     fflush(stdout);
 }
 
@@ -108,12 +119,16 @@ void bench_encode_print_row(const struct bench_encode_row *row)
 
 /* --- JSON --- */
 
-static json_t *machine_json(void)
+static json_t *machine_json(const struct bench_machine *machine)
 {
-    struct bench_machine machine;
-    bench_machine_read(&machine);
-    return json_pack("{ss si si ss}", "cpu", machine.cpu, "cores", machine.cores, "memory_mb", machine.memory_mb,
-                     "kernel", machine.kernel);
+    return json_pack("{ss si si ss}", "cpu", machine->cpu, "cores", machine->cores, "memory_mb", machine->memory_mb,
+                     "kernel", machine->kernel);
+}
+
+static json_t *gpu_json(const struct bench_encode_site *site)
+{
+    struct gpu_finding findings[GPU_FINDINGS_MAX];
+    return gpu_to_json(&site->gpu, findings, gpu_find(&site->gpu, site->reports, site->count, findings));
 }
 
 static json_t *libraries_json(void)
@@ -137,12 +152,12 @@ static json_t *encoders_json(const struct encoder_report *reports, int count)
     return list;
 }
 
-json_t *bench_encode_document(const struct bench_encode_options *options, const struct encoder_report *reports,
-                              int count)
+json_t *bench_encode_document(const struct bench_encode_options *options, const struct bench_encode_site *site)
 {
-    return json_pack("{ss ss so so so si si s[]}", "command", "bench encode", "version", EARTHSHINE_VERSION, "machine",
-                     machine_json(), "libraries", libraries_json(), "encoders", encoders_json(reports, count),
-                     "seconds", options->seconds, "fps", BENCH_ENCODE_FPS, "results");
+    return json_pack("{ss ss so so so so si si s[]}", "command", "bench encode", "version", EARTHSHINE_VERSION,
+                     "machine", machine_json(&site->machine), "gpu", gpu_json(site), "libraries", libraries_json(),
+                     "encoders", encoders_json(site->reports, site->count), "seconds", options->seconds, "fps",
+                     BENCH_ENCODE_FPS, "results");
 }
 
 bool bench_encode_add(json_t *document, const struct bench_encode_job *job, const struct bench_encode_row *row)

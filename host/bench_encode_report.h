@@ -4,18 +4,26 @@
 
 #include "host/bench_encode_options.h"
 #include "host/bench_encode_row.h"
+#include "host/bench_machine.h"
+#include "host/gpu.h"
 
 #include <jansson.h>
 
-/* The machine, its libraries, and which encoders work, or why not. */
-void bench_encode_print_site(const struct encoder_report *reports, int count);
+struct bench_encode_site {
+    struct bench_machine machine;
+    struct gpu_facts gpu;
+    struct encoder_report reports[ENCODER_REPORTS_MAX];
+    int count;
+};
+
+/* The machine, its GPU and libraries, and which encoders work, or why not. */
+void bench_encode_print_site(const struct bench_encode_site *site);
 void bench_encode_print_heading(void);
 /* The first columns, before the measuring: a driver that hangs does so behind its name. */
 void bench_encode_print_job(const struct bench_encode_job *job);
 void bench_encode_print_row(const struct bench_encode_row *row);
 
 /* NULL: no memory. */
-json_t *bench_encode_document(const struct bench_encode_options *options, const struct encoder_report *reports,
-                              int count);
+json_t *bench_encode_document(const struct bench_encode_options *options, const struct bench_encode_site *site);
 /* False: no memory. */
 bool bench_encode_add(json_t *document, const struct bench_encode_job *job, const struct bench_encode_row *row);

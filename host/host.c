@@ -69,8 +69,10 @@ static void prepare(void *arg)
                      load_or_make(self, IDENTITY_WEB, &names, &self->web_identity);
     static const char *const wishes[] = {
         [CONFIG_INPUT_AUTO] = "auto", [CONFIG_INPUT_UINPUT] = "uinput", [CONFIG_INPUT_XTEST] = "xtest"};
-    if (self->prepared)
+    if (self->prepared) {
         encoders_probe(&self->encoders, self->config->encoder);
+        gpu_watch_read(&self->gpu);
+    }
     if (self->prepared && self->config->input != CONFIG_INPUT_OFF)
         self->injector_count = injector_probe(wishes[self->config->input], self->injectors);
 }
@@ -120,6 +122,16 @@ static void stop_supervision(struct host *self)
 {
     watchdog_destroy(self->watchdog);
     service_destroy(self->service);
+}
+
+static bool start_gpu(struct host *self)
+{
+    return gpu_watch_start(&self->gpu);
+}
+
+static void stop_gpu(struct host *self)
+{
+    gpu_watch_stop(&self->gpu);
 }
 
 static bool start_display(struct host *self)
@@ -514,6 +526,7 @@ struct stage {
 static const struct stage stages[] = {
     {"identity", start_identity, stop_identity},
     {"supervision", start_supervision, stop_supervision},
+    {"gpu", start_gpu, stop_gpu},
     {"display", start_display, stop_display},
     {"desktop", start_desktop, stop_desktop},
     {"apps", start_apps, stop_apps},
@@ -684,9 +697,11 @@ int host_run(const struct config *config, const char *sysroot)
     struct host self = {.config = config, .sysroot = sysroot, .exit_code = EXIT_FINE};
     name_host(&self);
     host_fill_backend(&self);
-    self.loop = self.saver.loop = self.encoders.loop = loop_create();
-    self.encoders.changed = host_changed;
-    self.encoders.ctx = &self;
+    self.loop = self.saver.loop = self.encoders.loop = self.gpu.loop = loop_create();
+    self.encoders.changed = self.gpu.changed = host_changed;
+    self.encoders.ctx = self.gpu.ctx = &self;
+    self.gpu.root = sysroot;
+    self.gpu.encoders = &self.encoders;
     if (self.loop && open_state(&self) && watch_signals(&self) && loop_work(self.loop, prepare, prepared, &self))
         loop_run(self.loop);
     else

@@ -203,10 +203,11 @@ static json_t *make_status(void *ctx)
         "pairing_closed", pairing_is_closed(gamestream_pairing(self->gamestream)));
     char address[ADDRESS_TEXT_MAX];
     host_own_address(self, address);
-    json_t *more = json_pack("{so ss so so so so ss}", "input", input_json(self), "address", address, "audio",
-                             audio_json(self), "desktop", self->desktop ? desktop_to_json(self->desktop) : json_null(),
-                             "apps", apps_to_json(self->apps), "stages", watchdog_to_json(self->watchdog), "inhibit",
-                             service_awake_text(self->service));
+    json_t *more =
+        json_pack("{so so ss so so so so ss}", "gpu", gpu_watch_to_json(&self->gpu), "input", input_json(self),
+                  "address", address, "audio", audio_json(self), "desktop",
+                  self->desktop ? desktop_to_json(self->desktop) : json_null(), "apps", apps_to_json(self->apps),
+                  "stages", watchdog_to_json(self->watchdog), "inhibit", service_awake_text(self->service));
     json_object_update(status, more);
     json_decref(more);
     return status;

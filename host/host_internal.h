@@ -13,6 +13,7 @@
 #include "host/config.h"
 #include "host/desktop.h"
 #include "host/gamestream.h"
+#include "host/gpu_watch.h"
 #include "host/identity.h"
 #include "host/saver.h"
 #include "host/service.h"
@@ -44,6 +45,7 @@ struct host {
     struct crypto_key *key;
     char fingerprint[65]; /* SHA-256 of the host's certificate */
     struct encoders encoders;
+    struct gpu_watch gpu;
     bool prepared;
 
     struct service *service;

@@ -20,7 +20,7 @@ static const char help[] =
     "       earthshine [options] bench encode [--help] measure its encoders, for a report\n"
     "options: --config FILE       settings (earthshine.conf explains them)\n"
     "         --set key=value     one setting; stronger than the file\n"
-    "         --sysroot DIR       read /etc and /sys below DIR to know the machine\n"
+    "         --sysroot DIR       read /etc, /sys and /dev below DIR to know the machine\n"
     "         --version, --help\n"
     "exit codes: 0 fine, 1 failed (the reason is on stderr), 2 usage or configuration\n";
 

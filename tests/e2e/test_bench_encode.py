@@ -41,6 +41,9 @@ class BenchEncodeTest(TestCase):
                      *document["libraries"].values()):
             self.assertIn(text, done.stdout)
         self.assertIn("libavcodec", document["libraries"])
+        self.assertIn(f"GPU: {document['gpu']['sentence']}\n", done.stdout)
+        for finding in document["gpu"]["findings"]:
+            self.assertIn(f"GPU: {finding['what']} {finding['todo']}\n", done.stdout)
         for encoder in document["encoders"]:
             self.assertNotEqual(encoder["usable"], bool(encoder["reason"]))
             name = f"{encoder['name']} {encoder['codec']} "
@@ -126,6 +129,32 @@ class OnTheDouble(BenchEncodeTest):
                 document = self.document()
                 self.assert_report(done, document)
                 self.assert_rows(done, document, encoder)
+
+    def test_the_gpu_is_described_and_what_is_wrong_with_it(self):
+        self.script("driver=R550", "gpu=GRID A16-2Q", "memory_mb=2048", "licence=unlicensed", "memory_used_mb=1900")
+        done = self.bench("--size", "640x480", "--seconds", "1", "--encoder", "nvenc", "--codec", "h264")
+        document = self.document()
+        self.assert_report(done, document)
+        nvml = document["gpu"]["nvml"]
+        for key, value in (("state", "works"), ("driver", "550.54.14"), ("gpu", "GRID A16-2Q"), ("kind", "vGPU"),
+                           ("licence", "missing"), ("memory_mb", 2048), ("memory_free_mb", 148), ("sessions", 2)):
+            self.assertEqual(nvml[key], value)
+        found = [f["what"] for f in document["gpu"]["findings"]]
+        self.assertEqual(len(found), 2, found)
+        self.assertIn("has no licence", found[0])
+        self.assertIn("148 of 2048 MB", found[1])
+
+    def test_a_refusal_names_the_licence_or_else_the_encoder(self):
+        for licence, reason, what in (("unlicensed", "this vGPU has no licence", "has no licence for"),
+                                      ("licensed", "the GPU has no encoder", "NVENC cannot be used: ")):
+            with self.subTest(licence=licence):
+                self.script("fail.OpenEncodeSessionEx=no_encode_device", f"licence={licence}")
+                self.bench(*SHORT, "--encoder", "nvenc", code=1)
+                document = self.document()
+                self.assertIn(reason, document["encoders"][0]["reason"])
+                found = [f["what"] for f in document["gpu"]["findings"]]
+                self.assertEqual(len(found), 1, found)
+                self.assertIn(what, found[0])
 
     def test_without_an_encoder_the_reasons_are_the_report(self):
         self.script("gpu=none")

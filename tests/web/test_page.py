@@ -275,6 +275,18 @@ class Open(PageTest):
         self.assertIn("X11 :0", self.text("#display-facts"))
         self.assertIn("Ready to stream", self.text("#hero-sentence"))
 
+    def test_what_is_wrong_with_the_gpu_is_said_with_what_to_do(self):
+        self.assertFalse(self.shown("#findings"))
+        gpu = {"sentence": "GRID P4-4Q, vGPU", "findings": [{"what": "This vGPU has no licence.", "todo": "Get one."},
+                                                            {"what": "<b>Memory</b> is full.", "todo": "Free some."}]}
+        self.host.tell_status(gpu=gpu)
+        self.wait("the findings", lambda: self.shown("#findings"))
+        self.assertIn("GRID P4-4Q, vGPU", self.text("#about"))
+        for part in ("This vGPU has no licence.", "Get one.", "<b>Memory</b> is full."):
+            self.assertIn(part, self.text("#findings"))
+        self.host.tell_status(gpu={**gpu, "findings": []})
+        self.wait("them to go", lambda: not self.shown("#findings"))
+
     def test_every_field_and_button_has_a_name(self):
         self.host.tell("ask one 192.168.1.40")
         self.host.tell_status(**scenes.private_display())

@@ -50,7 +50,7 @@ function showGate(name) {
   state.waiting = [];
   for (const form of ["setup-form", "login-form", "password-form"]) $(form).reset();
   for (const problem of document.querySelectorAll(".problem")) problem.textContent = "";
-  for (const list of ["pairings", "sessions", "clients", "about", "encoders", "counters"]) $(list).replaceChildren();
+  for (const list of ["pairings", "sessions", "clients", "about", "findings", "encoders", "counters"]) $(list).replaceChildren();
   forgetStreaming();
   $("pairings-said").textContent = "";
   $("top-host").textContent = $("foot").textContent = "";
@@ -409,6 +409,22 @@ function updateEncoder(row, item) {
   put(text.children[1], item.usable ? "" : item.reason || "not available");
 }
 
+/* What is wrong with the GPU, and what to do. */
+function updateFinding(row, item) {
+  const [mark, text] = row.children;
+  put(mark, "!");
+  mark.setAttribute("role", "img");
+  mark.setAttribute("aria-label", "problem");
+  put(text.children[0], item.what);
+  put(text.children[1], item.todo);
+}
+
+function renderGpu(gpu) {
+  const findings = ((gpu || {}).findings || []).map((one) => ({ ...one, id: one.todo }));
+  sync($("findings"), findings, makeEncoder, updateFinding);
+  $("findings").hidden = findings.length === 0;
+}
+
 function renderHost(status) {
   const display = status.display || {};
   const encoders = (status.encoders || []).map((one) => ({ ...one, id: one.name + "/" + one.codec }));
@@ -431,12 +447,14 @@ function renderHost(status) {
     ["Address", address],
     ["Ports", status.base_port ? "base " + status.base_port + ", this page " + (location.port || 443) : ""],
     ["Discovery", status.discovery],
+    ["GPU", status.gpu && status.gpu.sentence],
     ["Input", inputText(status.input)],
     ["Sound", soundText(status.audio)],
     ["Health", healthFact(status.stages)],
     ["Version", status.version],
     ["Id", status.uniqueid],
   ]);
+  renderGpu(status.gpu);
   sync($("encoders"), encoders, makeEncoder, updateEncoder);
   put($("certificate"), groups(status.certificate));
   const counters = Object.entries(status.counters || {});

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/gpu_watch.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "net/loop.h"
+
+#include <string.h>
+
+#define AGAIN_NS (60 * CLOCK_SECOND_NS)
+
+static int find(const struct gpu_watch *self, struct gpu_finding ret_findings[GPU_FINDINGS_MAX])
+{
+    return gpu_find(&self->facts, self->encoders->reports, self->encoders->count, ret_findings);
+}
+
+static bool was_told(const struct gpu_watch *self, const struct gpu_finding *finding)
+{
+    for (int i = 0; i < self->told_count; i++)
+        if (!strcmp(self->told[i].todo, finding->todo)) /* the other sentence may have a number in it */
+            return true;
+    return false;
+}
+
+/* Logs what is new. True: something was, or is gone. */
+static bool tell(struct gpu_watch *self)
+{
+    struct gpu_finding findings[GPU_FINDINGS_MAX];
+    int count = find(self, findings), before = self->told_count;
+    bool changed = count != before;
+    for (int i = 0; i < count; i++) {
+        if (was_told(self, &findings[i]))
+            continue;
+        log_warn("gpu: %s %s", findings[i].what, findings[i].todo);
+        changed = true;
+    }
+    if (before && !count)
+        log_info("gpu: what was wrong is over");
+    memcpy(self->told, findings, (size_t)count * sizeof(findings[0]));
+    self->told_count = count;
+    return changed;
+}
+
+void gpu_watch_read(struct gpu_watch *self)
+{
+    gpu_read(self->root, &self->facts);
+}
+
+/* Worker. */
+static void read_fresh(void *arg)
+{
+    struct gpu_watch *self = arg;
+    gpu_read(self->root, &self->fresh);
+}
+
+static void take(void *arg)
+{
+    struct gpu_watch *self = arg;
+    self->busy = false;
+    self->facts = self->fresh;
+    if (tell(self))
+        self->changed(self->ctx);
+}
+
+void gpu_watch_look(struct gpu_watch *self)
+{
+    if (!self->busy)
+        self->busy = loop_work(self->loop, read_fresh, take, self);
+}
+
+static void on_time(void *arg)
+{
+    gpu_watch_look(arg);
+}
+
+bool gpu_watch_start(struct gpu_watch *self)
+{
+    char sentence[GPU_SENTENCE_MAX];
+    gpu_sentence(&self->facts, sentence);
+    log_info("gpu: %s", sentence);
+    tell(self);
+    if (!self->facts.pci[0] && self->facts.nvml.state == NVML_NOT_INSTALLED)
+        return true;
+    self->timer = loop_timer_create(self->loop, AGAIN_NS, true, on_time, self);
+    return self->timer != NULL;
+}
+
+void gpu_watch_stop(struct gpu_watch *self)
+{
+    loop_timer_destroy(self->timer);
+    self->timer = NULL;
+}
+
+json_t *gpu_watch_to_json(const struct gpu_watch *self)
+{
+    struct gpu_finding findings[GPU_FINDINGS_MAX];
+    return gpu_to_json(&self->facts, findings, find(self, findings));
+}
