@@ -203,6 +203,11 @@ enum encode_result encoder_encode(struct encoder *self, const struct frame *fram
     return result;
 }
 
+bool encoder_set_bitrate(struct encoder *self, int bitrate_kbps, int wire_kbps)
+{
+    return self->ops->set_bitrate && self->ops->set_bitrate(self, bitrate_kbps, wire_kbps);
+}
+
 int encoder_references(const struct encoder *self)
 {
     return self->ops->invalidate ? self->references : 0;

@@ -56,6 +56,8 @@ struct encoder_ops {
      * monotonic. Fills data, size, type of *ret_part. */
     enum encode_result (*encode)(struct encoder *self, const struct frame *frame, const struct region *damage,
                                  int64_t now_ns, bool idr, struct au_part *ret_part);
+    /* Optional; see encoder_set_bitrate. */
+    bool (*set_bitrate)(struct encoder *self, int bitrate_kbps, int wire_kbps);
     /* Optional; see encoder_invalidate. */
     bool (*invalidate)(struct encoder *self, int count);
     /* Optional, both or none; see encoder_keep and encoder_return_to. */
@@ -98,6 +100,8 @@ void encoder_destroy(struct encoder *self); /* NULL is fine */
 /* On ENCODE_OK *ret_part is a whole access unit with the times of the frame: set them anew for a repeat. */
 enum encode_result encoder_encode(struct encoder *self, const struct frame *frame, const struct region *damage,
                                   int64_t now_ns, bool idr, struct au_part *ret_part);
+/* From the next picture on, and without an IDR: these two of encoder_config. False: it cannot, make another one. */
+bool encoder_set_bitrate(struct encoder *self, int bitrate_kbps, int wire_kbps);
 const char *encoder_name(const struct encoder *self);
 /* Pictures that it keeps to refer to, the newest included, if it can forget single ones; else 0 or 1. */
 int encoder_references(const struct encoder *self);

@@ -33,6 +33,9 @@ struct nvenc {
     struct encoder base;
     struct nvenc_driver driver;
     struct frame_layout layout;
+    struct encoder_config config;
+    NV_ENC_CONFIG codec_config; /* `params` refers to it */
+    NV_ENC_INITIALIZE_PARAMS params;
     NV_ENC_INPUT_PTR input;
     NV_ENC_OUTPUT_PTR output;
     uint64_t pictures;   /* given so far; the next one's time stamp */
@@ -119,16 +122,16 @@ static bool initialize(struct nvenc *self, const struct encoder_config *config, 
     const NV_ENCODE_API_FUNCTION_LIST *api = &self->driver.api;
     void *session = self->driver.session;
     NV_ENC_PRESET_CONFIG preset = {.version = NV_ENC_PRESET_CONFIG_VER, .presetCfg = {.version = NV_ENC_CONFIG_VER}};
-    NV_ENC_INITIALIZE_PARAMS params;
     NVENCSTATUS status = api->nvEncGetEncodePresetConfigEx(session, NV_ENC_CODEC_H264_GUID, nvenc_config_preset(config),
                                                            NV_ENC_TUNING_INFO_ULTRA_LOW_LATENCY, &preset);
     if (!check(self, "NvEncGetEncodePresetConfigEx", status, ret_reason, reason_size))
         return false;
     bool many = read_cap(self, NV_ENC_CAPS_SUPPORT_MULTIPLE_REF_FRAMES) > 0;
     choose_references(self, config);
+    self->codec_config = preset.presetCfg;
     nvenc_config_fill(config, self->base.references, self->base.long_terms, many && self->base.references > 1,
-                      &preset.presetCfg, &params);
-    return check(self, "NvEncInitializeEncoder", api->nvEncInitializeEncoder(session, &params), ret_reason,
+                      &self->codec_config, &self->params);
+    return check(self, "NvEncInitializeEncoder", api->nvEncInitializeEncoder(session, &self->params), ret_reason,
                  reason_size);
 }
 
@@ -170,6 +173,7 @@ static struct encoder *nvenc_create(const struct encoder_config *config, char *r
     }
     self->base.ops = &encoder_nvenc;
     self->layout = config->layout;
+    self->config = *config;
     self->keep = self->return_to = NONE;
     bool opened = nvenc_driver_open(&self->driver, ret_reason, reason_size);
     bool good = opened && size_fits(self, ret_reason, reason_size) &&
@@ -312,6 +316,35 @@ static bool nvenc_invalidate(struct encoder *base, int count)
     return good;
 }
 
+/* Inside of the driver. */
+static bool reconfigure(struct nvenc *self, char *ret_reason, size_t reason_size)
+{
+    NV_ENC_RECONFIGURE_PARAMS change = {.version = NV_ENC_RECONFIGURE_PARAMS_VER, .reInitEncodeParams = self->params};
+    nvenc_config_set_rate(&self->config, &self->codec_config);
+    if (read_cap(self, NV_ENC_CAPS_SUPPORT_DYN_BITRATE_CHANGE) <= 0) {
+        snprintf(ret_reason, reason_size, "the GPU cannot change the rate of a stream");
+        return false;
+    }
+    return check(self, "NvEncReconfigureEncoder",
+                 self->driver.api.nvEncReconfigureEncoder(self->driver.session, &change), ret_reason, reason_size);
+}
+
+static bool nvenc_set_bitrate(struct encoder *base, int bitrate_kbps, int wire_kbps)
+{
+    struct nvenc *self = container_of(base, struct nvenc, base);
+    char reason[200] = "the GPU is gone";
+    bool good = false;
+    self->config.bitrate_kbps = bitrate_kbps;
+    self->config.wire.kbps = wire_kbps;
+    if (nvenc_driver_enter(&self->driver)) {
+        good = reconfigure(self, reason, sizeof(reason));
+        nvenc_driver_leave(&self->driver);
+    }
+    if (!good)
+        log_warn("nvenc: %s", reason);
+    return good;
+}
+
 static void nvenc_keep(struct encoder *base, int place)
 {
     container_of(base, struct nvenc, base)->keep = place;
@@ -337,6 +370,7 @@ const struct encoder_ops encoder_nvenc = {
     .create = nvenc_create,
     .destroy = nvenc_destroy,
     .encode = nvenc_encode,
+    .set_bitrate = nvenc_set_bitrate,
     .invalidate = nvenc_invalidate,
     .keep = nvenc_keep,
     .return_to = nvenc_return_to,

@@ -20,8 +20,9 @@ GUID nvenc_config_preset(const struct encoder_config *config)
 }
 
 /* Constant, with room for one picture. */
-static void set_rate(const struct encoder_config *config, NV_ENC_RC_PARAMS *rc)
+void nvenc_config_set_rate(const struct encoder_config *config, NV_ENC_CONFIG *codec_config)
 {
+    NV_ENC_RC_PARAMS *rc = &codec_config->rcParams;
     int64_t bits_per_s = (int64_t)config->bitrate_kbps * 1000, picture_bits = bits_per_s * 100 / config->fps_x100;
     int64_t burst_bits = (int64_t)config->burst_kbit * 1000;
     if (burst_bits && burst_bits < picture_bits)
@@ -83,7 +84,7 @@ void nvenc_config_fill(const struct encoder_config *config, int references, int 
     preset_config->profileGUID = NV_ENC_H264_PROFILE_HIGH_GUID;
     preset_config->gopLength = NVENC_INFINITE_GOPLENGTH;
     preset_config->frameIntervalP = 1; /* no B pictures */
-    set_rate(config, &preset_config->rcParams);
+    nvenc_config_set_rate(config, preset_config);
     set_h264(config, &preset_config->encodeCodecConfig.h264Config);
     set_references(references, long_terms, one_of_many, &preset_config->encodeCodecConfig.h264Config);
     *ret_params = (NV_ENC_INITIALIZE_PARAMS){

@@ -17,3 +17,5 @@ GUID nvenc_config_preset(const struct encoder_config *config);
  */
 void nvenc_config_fill(const struct encoder_config *config, int references, int long_terms, bool one_of_many,
                        NV_ENC_CONFIG *preset_config, NV_ENC_INITIALIZE_PARAMS *ret_params);
+/* What follows from bitrate_kbps, anew. Pure. */
+void nvenc_config_set_rate(const struct encoder_config *config, NV_ENC_CONFIG *codec_config);

@@ -73,6 +73,13 @@ void qp_control_init(struct qp_control *self, const struct qp_control_config *co
     self->tokens = BUCKET_SHARES * self->interval_ns * self->rate;
 }
 
+void qp_control_set_rate(struct qp_control *self, int bitrate_kbps, int wire_kbps)
+{
+    self->config.bitrate_kbps = bitrate_kbps;
+    self->config.wire.kbps = wire_kbps;
+    self->rate = kbps_of(&self->config) * 1e-6 * AIM;
+}
+
 static double capacity_of(const struct qp_control *self)
 {
     return BUCKET_SHARES * 1e11 / self->config.fps_x100 * self->rate;

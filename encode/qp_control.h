@@ -59,6 +59,8 @@ struct qp_control {
 };
 
 void qp_control_init(struct qp_control *self, const struct qp_control_config *config);
+/* From the next picture on; the two of the configuration. */
+void qp_control_set_rate(struct qp_control *self, int bitrate_kbps, int wire_kbps);
 /* The picture that mb_map_mark() has just looked at. */
 int qp_control_choose(struct qp_control *self, const struct mb_map *map, const struct mb_map_change *change, bool idr,
                       int64_t now_ns);

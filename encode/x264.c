@@ -326,6 +326,16 @@ static enum encode_result x264_encode(struct encoder *base, const struct frame *
     return ENCODE_OK;
 }
 
+/* libx264's own rate control is not changed while it runs. */
+static bool x264_set_bitrate(struct encoder *base, int bitrate_kbps, int wire_kbps)
+{
+    struct encoder_x264_state *self = container_of(base, struct encoder_x264_state, base);
+    if (self->rate != ENCODER_RATE_QUANTISER)
+        return false;
+    qp_control_set_rate(&self->control, bitrate_kbps, wire_kbps);
+    return true;
+}
+
 const struct encoder_ops encoder_x264 = {
     .name = "x264",
     .codecs = {ENCODER_H264},
@@ -334,4 +344,5 @@ const struct encoder_ops encoder_x264 = {
     .create = x264_create,
     .destroy = x264_destroy,
     .encode = x264_encode,
+    .set_bitrate = x264_set_bitrate,
 };

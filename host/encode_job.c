@@ -226,6 +226,26 @@ static enum step answer_losses(struct encode_job *self)
     return GO_ON;
 }
 
+/* A new rate; where the encoder cannot change it, by a new encoder and an IDR. */
+static enum step take_bitrate(struct encode_job *self)
+{
+    uint64_t wish = atomic_exchange(&self->shared->bitrate, 0);
+    struct encoder_config *config = &self->config.encoder;
+    if (!wish)
+        return GO_ON;
+    config->bitrate_kbps = (int)(wish >> 32);
+    config->wire.kbps = (int)(uint32_t)wish;
+    enter_encoder(self, clock_now_ns());
+    bool good = encoder_set_bitrate(self->encoder, config->bitrate_kbps, config->wire.kbps);
+    if (!leave_encoder(self))
+        return LEFT;
+    if (good)
+        return GO_ON;
+    self->recovering = false;
+    atomic_store(&self->shared->idr_wanted, true);
+    return drop_encoder(self) ? make_encoder(self) : LEFT;
+}
+
 /* Where the encoder shall keep the next picture, or LONG_TERM_NONE. */
 static int choose_place(struct encode_job *self, bool idr, int64_t now_ns)
 {
@@ -297,8 +317,11 @@ static enum step encode_one(struct encode_job *self)
 {
     if (!video_sender_wait_free(self->shared->sender, clock_now_ns() + CLOCK_SECOND_NS))
         return GO_ON; /* woken to stop, or the network holds us up: pictures are dropped meanwhile */
-    if (answer_losses(self) == LEFT)
-        return LEFT;
+    enum step step = take_bitrate(self);
+    if (step == GO_ON)
+        step = answer_losses(self);
+    if (step != GO_ON)
+        return step;
     struct frame *frame;
     struct region damage = {0};
     if (view_take(self->view, next_deadline(self), &frame, &damage) == VIEW_OK) {

@@ -27,6 +27,7 @@ struct encode_shared {
     struct heartbeat heartbeat;  /* busy while in the encoder */
     struct stats durations;
     atomic_bool idr_wanted;
+    atomic_uint_fast64_t bitrate;     /* of the encoder << 32 | of the wire, kbit/s; not looked at yet; 0: as it is */
     atomic_uint_fast64_t lost_frames; /* first << 32 | last of what the client misses, not looked at yet; 0: none */
     atomic_uint confirmed_frame;      /* kept by the encoder, and the client has it; not looked at yet; 0: none */
     atomic_int encoder_index;         /* of the list, -1: none runs */

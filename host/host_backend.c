@@ -331,6 +331,16 @@ static enum web_result end_session(void *ctx, const char *id)
     return sessions_end(self->sessions, id) ? WEB_OK : WEB_NOT_FOUND;
 }
 
+static enum web_result set_bitrate(void *ctx, const char *id, int kbps)
+{
+    static const enum web_result results[] = {
+        [SESSIONS_BITRATE_SET] = WEB_OK,
+        [SESSIONS_BITRATE_NO_SESSION] = WEB_NOT_FOUND,
+        [SESSIONS_BITRATE_OUT_OF_RANGE] = WEB_BAD_VALUE,
+    };
+    return results[sessions_set_bitrate(((struct host *)ctx)->sessions, id, kbps)];
+}
+
 static const char *password_record(void *ctx)
 {
     return state_password(((struct host *)ctx)->state);
@@ -418,6 +428,7 @@ void host_fill_backend(struct host *self)
         .client_remove = remove_client,
         .client_rights = set_client_rights,
         .session_end = end_session,
+        .session_bitrate = set_bitrate,
         .desktop_restart_session = restart_session,
         .desktop_restart_server = restart_server,
         .desktop_log = server_log,

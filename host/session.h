@@ -53,7 +53,8 @@ struct session {
     struct sound_report sound_report; /* of the last second */
     struct report report;
     bool first_picture_sent;
-    bool software; /* its encoder, the last one we know of, runs on our cores */
+    int bitrate_kbps; /* of all that is sent; 0: no stream yet */
+    bool software;    /* its encoder, the last one we know of, runs on our cores */
     struct encode_budget_entry budget;
     char rate_reason[ENCODE_BUDGET_REASON_MAX];     /* why it has fewer pictures than it wished; "": it has all */
     const struct heartbeat *watched[STREAM_STAGES]; /* known to the watchdog; NULL: not */

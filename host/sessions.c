@@ -7,6 +7,7 @@
 #include "base/process.h"
 #include "host/session.h"
 #include "host/sessions_internal.h"
+#include "host/stream_settings.h"
 #include "protocol/control.h"
 #include "protocol/crypto.h"
 #include "protocol/ping.h"
@@ -244,6 +245,33 @@ bool sessions_end(struct sessions *self, const char *id)
         }
     }
     return false;
+}
+
+static struct session *find_streaming(const struct sessions *self, const char *id)
+{
+    for (struct session *s = self->first; s; s = s->next) {
+        if (!strcmp(s->id, id) && s->stream && s->state != SESSION_STOPPING)
+            return s;
+    }
+    return NULL;
+}
+
+enum sessions_bitrate_result sessions_set_bitrate(struct sessions *self, const char *id, int kbps)
+{
+    const struct config *config = self->config.config;
+    struct session *session = find_streaming(self, id);
+    if (!session)
+        return SESSIONS_BITRATE_NO_SESSION;
+    int most = stream_settings_allowed_kbps(config, &session->announce);
+    if (!kbps)
+        kbps = most;
+    if (kbps > most || (kbps < SESSIONS_BITRATE_MIN_KBPS && kbps != most))
+        return SESSIONS_BITRATE_OUT_OF_RANGE;
+    session->bitrate_kbps = kbps;
+    stream_set_bitrate(session->stream, stream_settings_encoder_kbps(config, &session->announce, kbps), kbps);
+    log_info("session %s: %d kbit/s from now on", session->id, kbps);
+    self->config.changed(self->config.ctx);
+    return SESSIONS_BITRATE_SET;
 }
 
 /* --- pings --- */

@@ -101,6 +101,11 @@ enum sessions_result sessions_launch(struct sessions *self, const struct session
  * for the removal of a client. */
 void sessions_cancel(struct sessions *self, const uint8_t sha256[32]);
 bool sessions_end(struct sessions *self, const char *id); /* the page's button: the stream only */
+/* All that its video sends from now on, SESSIONS_BITRATE_MIN_KBPS to what its client asked for; 0 sets it back to that.
+ * Until the session ends. */
+enum sessions_bitrate_result { SESSIONS_BITRATE_SET, SESSIONS_BITRATE_NO_SESSION, SESSIONS_BITRATE_OUT_OF_RANGE };
+enum { SESSIONS_BITRATE_MIN_KBPS = 500 };
+enum sessions_bitrate_result sessions_set_bitrate(struct sessions *self, const char *id, int kbps);
 uint32_t sessions_running_app(const struct sessions *self, const uint8_t sha256[32]); /* 0: none */
 /* Of the client's last launch, for the values that some clients leave out in /resume; NULL: none. Until the next
  * launch. */

@@ -49,6 +49,7 @@ static struct stream *make_stream(struct session *session)
     stream.failed = on_stream_failed;
     stream.ctx = session;
     stream.encoder_count = collect_encoders(self, stream.encoder.codec, stream.encoders);
+    session->bitrate_kbps = stream.sender.bitrate_kbps;
     session->software = stream.encoder_count && !stream.encoders[0]->hardware;
     return stream.encoder_count ? stream_create(&stream) : NULL;
 }

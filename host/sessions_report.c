@@ -3,6 +3,7 @@
 #include "host/codec_offer.h"
 #include "host/session.h"
 #include "host/sessions_internal.h"
+#include "host/stream_settings.h"
 
 static const char *const state_names[] = {"launched", "starting", "streaming", "ending"};
 
@@ -21,6 +22,15 @@ static void add_feedback(json_t *object, const struct session *s)
         json_object_set_new(object, rows[i].name, json_integer((json_int_t)rows[i].value));
 }
 
+/* What it may take, and the most that can be asked for. */
+static void add_bitrate(json_t *object, const struct config *config, const struct session *s)
+{
+    if (!s->bitrate_kbps)
+        return;
+    json_object_set_new(object, "bitrate_kbps", json_integer(s->bitrate_kbps));
+    json_object_set_new(object, "bitrate_max_kbps", json_integer(stream_settings_allowed_kbps(config, &s->announce)));
+}
+
 json_t *sessions_to_json(const struct sessions *self)
 {
     json_t *list = json_array();
@@ -35,6 +45,7 @@ json_t *sessions_to_json(const struct sessions *self)
                       s->announced ? codec_name((enum encoder_codec)s->announce.codec) : "", "since_ms",
                       (json_int_t)s->running_wall_ms, "rate_reason", s->rate_reason, "owns_mode", s == owner);
         if (object) {
+            add_bitrate(object, self->config.config, s);
             report_to_json(&s->report, object);
             add_feedback(object, s);
             json_object_set_new(object, "input", session_input_json((struct session *)s));

@@ -180,6 +180,16 @@ void stream_set_rate(struct stream *self, int fps_x100)
     atomic_store(&self->shared.interval_ns, 100 * CLOCK_SECOND_NS / self->fps_x100);
 }
 
+void stream_set_bitrate(struct stream *self, int encoder_kbps, int wire_kbps)
+{
+    self->job_config.encoder.bitrate_kbps = encoder_kbps; /* of jobs to come */
+    self->job_config.encoder.wire.kbps = wire_kbps;
+    atomic_store(&self->shared.bitrate, (uint64_t)encoder_kbps << 32 | (uint32_t)wire_kbps);
+    self->config.sender.bitrate_kbps = wire_kbps;
+    if (self->started)
+        video_sender_set_bitrate(self->shared.sender, wire_kbps);
+}
+
 const struct heartbeat *stream_heartbeat(const struct stream *self, enum stream_stage stage)
 {
     if (stage == STREAM_ENCODE)

@@ -57,6 +57,9 @@ void stream_report_arrival(struct stream *self);
 /* Main thread: pictures per second from now on, at most what the client asked for. */
 void stream_set_rate(struct stream *self, int fps_x100);
 
+/* Main thread: kbit/s of the encoder, and of all that is sent, from the next picture on. */
+void stream_set_bitrate(struct stream *self, int encoder_kbps, int wire_kbps);
+
 enum stream_stage { STREAM_ENCODE, STREAM_SEND, STREAM_STAGES };
 /* Busy while the stage works at a picture (waiting for the pacer is not work); of the stage's present thread, always
  * the same pointer. An encoder has 3 s more to be made. STREAM_SEND: NULL before stream_start. Main thread. */

@@ -12,11 +12,15 @@ static int burst_kbit(int packet_size, int fec_percent)
     return data_packets * (packet_size - VIDEO_HEADER_BYTES) * 8 / 1000;
 }
 
-/* Of all the client's budget: what the operator lets it have. */
-static int allowed_kbps(const struct config *config, const struct sdp_announce *wish)
+int stream_settings_allowed_kbps(const struct config *config, const struct sdp_announce *wish)
 {
     bool too_much = config->bitrate_max_kbps && wish->bitrate_kbps > config->bitrate_max_kbps;
     return too_much ? config->bitrate_max_kbps : wish->bitrate_kbps;
+}
+
+int stream_settings_encoder_kbps(const struct config *config, const struct sdp_announce *wish, int kbps)
+{
+    return sdp_encoder_bitrate_kbps(kbps, config->fec_percent, wish->audio_channels, wish->audio_high_quality);
 }
 
 static struct view_config view_settings(const struct sdp_announce *wish)
@@ -34,13 +38,12 @@ static struct encoder_config encoder_settings(const struct config *config, const
 {
     return (struct encoder_config){
         .codec = (enum encoder_codec)wish->codec,
-        .bitrate_kbps = sdp_encoder_bitrate_kbps(allowed_kbps(config, wish), config->fec_percent, wish->audio_channels,
-                                                 wish->audio_high_quality),
+        .bitrate_kbps = stream_settings_encoder_kbps(config, wish, stream_settings_allowed_kbps(config, wish)),
         .slices = wish->slices,
         .burst_kbit = burst_kbit(wish->packet_size, config->fec_percent),
         .max_reference_frames = wish->max_reference_frames,
         .rate = (enum encoder_rate)config->rate_control,
-        .wire = {.kbps = allowed_kbps(config, wish),
+        .wire = {.kbps = stream_settings_allowed_kbps(config, wish),
                  .packet_bytes = wish->packet_size + VIDEO_SHARD_EXTRA +
                                  (wish->encryption & SDP_ENCRYPT_VIDEO ? VIDEO_SEAL_BYTES : 0),
                  .payload_bytes = wish->packet_size - VIDEO_HEADER_BYTES,
@@ -58,7 +61,7 @@ struct stream_config stream_settings(const struct config *config, const struct s
                    .fec_percent = config->fec_percent,
                    .min_parity = wish->min_fec_packets,
                    .dscp = wish->video_qos,
-                   .bitrate_kbps = allowed_kbps(config, wish)},
+                   .bitrate_kbps = stream_settings_allowed_kbps(config, wish)},
         .idle_fps = config->idle_fps,
     };
 }

@@ -19,12 +19,24 @@ static int64_t max64(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+static int64_t bytes_per_s(int bitrate_kbps)
+{
+    return bitrate_kbps > 0 ? (int64_t)bitrate_kbps * 125 : 0;
+}
+
 void pacer_init(struct pacer *self, int bitrate_kbps, int fps_x100)
 {
     *self = (struct pacer){
-        .rate_bytes = bitrate_kbps > 0 ? (int64_t)bitrate_kbps * 125 : 0,
+        .rate_bytes = bytes_per_s(bitrate_kbps),
         .capacity_ns = BUCKET_FRAMES * 100 * SECOND_NS / (fps_x100 > 0 ? fps_x100 : FPS_X100_DEFAULT),
     };
+}
+
+void pacer_set_rate(struct pacer *self, int bitrate_kbps)
+{
+    self->rate_bytes = bytes_per_s(bitrate_kbps);
+    self->bucket_ns = self->slots_bytes = 0;
+    memset(self->slots, 0, sizeof(self->slots));
 }
 
 void pacer_frame(struct pacer *self, bool idr)

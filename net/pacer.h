@@ -29,6 +29,8 @@ struct pacer {
 
 /* bitrate_kbps: all UDP payload, 0: no limit. fps_x100: 6000 is 60 per second. */
 void pacer_init(struct pacer *self, int bitrate_kbps, int fps_x100);
+/* What was sent at the old rate does not count against the new one. */
+void pacer_set_rate(struct pacer *self, int bitrate_kbps);
 void pacer_frame(struct pacer *self, bool idr); /* a frame begins */
 /* When a batch of this size may leave: now_ns or later. */
 int64_t pacer_due_ns(struct pacer *self, size_t bytes, int64_t now_ns);

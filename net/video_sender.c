@@ -36,12 +36,13 @@ struct lane {
 
     struct video_packetiser *packetiser; /* send thread only, down to `is_left` */
     struct pacer pacer;
+    int pacer_kbps;
     struct udp_path path;
     bool is_left; /* as it has learned */
 };
 
 struct video_sender {
-    struct video_sender_config config; /* destination.port: the first one; key: ours */
+    struct video_sender_config config; /* destination.port: the first one; key: ours; bitrate_kbps: under the lock */
     uint8_t key[KEY_BYTES];
     int interface; /* for gso_policy */
 
@@ -202,7 +203,11 @@ static bool begin_frame(struct lane *lane, bool idr)
     mutex_lock(&self->lock);
     address_set_port(&lane->path.destination, self->port);
     bool lone = gso_watch_careful(&self->watch, clock_now_ns(), idr);
+    int kbps = self->config.bitrate_kbps;
     mutex_unlock(&self->lock);
+    if (kbps != lane->pacer_kbps)
+        pacer_set_rate(&lane->pacer, kbps);
+    lane->pacer_kbps = kbps;
     pacer_frame(&lane->pacer, idr);
     return lone;
 }
@@ -325,6 +330,7 @@ static struct lane *lane_create(struct video_sender *self, uint32_t first_frame,
                                    .tos = config->dscp ? UDP_TOS_VIDEO : 0,
                                    .gso_refused = gso_refused};
     pacer_init(&lane->pacer, config->bitrate_kbps, config->fps_x100);
+    lane->pacer_kbps = config->bitrate_kbps;
     lane->packetiser = video_packetiser_create(&(struct video_packetiser_config){.packet_size = config->packet_size,
                                                                                  .fec_percent = config->fec_percent,
                                                                                  .min_parity = config->min_parity,
@@ -478,6 +484,13 @@ void video_sender_set_port(struct video_sender *self, uint16_t port)
 {
     mutex_lock(&self->lock);
     self->port = port;
+    mutex_unlock(&self->lock);
+}
+
+void video_sender_set_bitrate(struct video_sender *self, int bitrate_kbps)
+{
+    mutex_lock(&self->lock);
+    self->config.bitrate_kbps = bitrate_kbps;
     mutex_unlock(&self->lock);
 }
 

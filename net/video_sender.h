@@ -57,6 +57,9 @@ bool video_sender_replace(struct video_sender *self);
 /* Any thread: the peer's port changed (same address). */
 void video_sender_set_port(struct video_sender *self, uint16_t port);
 
+/* Who calls replace: all UDP payload from the next frame on. */
+void video_sender_set_bitrate(struct video_sender *self, int bitrate_kbps);
+
 /* Any thread: the client told of a loss (0x5502, 0x0302 after the first, 0x0301). True when this made GSO go off: ask
  * for an IDR. */
 bool video_sender_report_loss(struct video_sender *self);

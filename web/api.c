@@ -12,7 +12,7 @@
 
 #define API_ROOT       "/api/v1/"
 #define CHANGE_HOLD_NS (20 * CLOCK_SECOND_NS)
-enum { ID_MAX = 128, NAME_MAX_BYTES = 128, RIGHTS_MAX = 64 };
+enum { ID_MAX = 128, NAME_MAX_BYTES = 128, RIGHTS_MAX = 64, KBPS_DIGITS_MAX = 7 };
 
 struct route {
     const char *method, *path;
@@ -193,6 +193,22 @@ static void post_session_end(struct web_call *call)
     act_on_id(call, call->web->backend.session_end);
 }
 
+static void post_session_bitrate(struct web_call *call)
+{
+    char id[ID_MAX + 1], text[KBPS_DIGITS_MAX + 1];
+    const struct request_field fields[] = {{"id", 1, ID_MAX, id}, {"kbps", 1, KBPS_DIGITS_MAX, text}};
+    if (!take_fields(call, fields, 2))
+        return;
+    struct web_backend *backend = &call->web->backend;
+    enum web_result result = WEB_NOT_FOUND;
+    if (strspn(text, "0123456789") != strlen(text))
+        result = WEB_BAD_VALUE;
+    else if (backend->session_bitrate)
+        result = backend->session_bitrate(backend->ctx, id, atoi(text));
+    reply_result(call, result);
+    events_nudge(call->web);
+}
+
 static void post_client_rename(struct web_call *call)
 {
     char id[ID_MAX + 1], name[NAME_MAX_BYTES + 1];
@@ -287,6 +303,7 @@ static const struct route routes[] = {
     {"POST", "clients/rights", false, post_client_rights},
     {"GET", "status", false, get_status},
     {"POST", "sessions/end", false, post_session_end},
+    {"POST", "sessions/bitrate", false, post_session_bitrate},
     {"POST", "desktop/restart-session", false, post_restart_session},
     {"POST", "desktop/restart-server", false, post_restart_server},
     {"GET", "desktop/log", false, get_desktop_log},

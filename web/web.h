@@ -19,9 +19,10 @@ enum web_result { WEB_OK, WEB_NOT_FOUND, WEB_BAD_VALUE, WEB_BUSY, WEB_FAILED };
 struct web_backend {
     void *ctx;
     /* New references. pairings: [{id, address, since_ms, fingerprint}], clients: [{id, name, fingerprint, paired_ms,
-     * seen_ms, streaming, rights}], status: {host, version, uniqueid, base_port, certificate, display{}, desktop{} or null,
-     * input{active, injectors[], delay{}}, audio{} or null, apps[], stages[], inhibit, encoders[], sessions[],
-     * counters{}, discovery, pairing_closed}. Times are milliseconds of the wall clock. The page does without what is missing. */
+     * seen_ms, streaming, rights}], status: {host, version, uniqueid, base_port, certificate, display{}, desktop{} or
+     * null, input{active, injectors[], delay{}}, audio{} or null, apps[], stages[], inhibit, encoders[], sessions[],
+     * counters{}, discovery, pairing_closed}. Times are milliseconds of the wall clock. The page does without what is
+     * missing. */
     json_t *(*pairings)(void *ctx);
     json_t *(*clients)(void *ctx);
     json_t *(*status)(void *ctx);
@@ -40,6 +41,8 @@ struct web_backend {
     enum web_result (*client_rights)(void *ctx, const char *id, const char *rights,
                                      void (*done)(void *arg, bool stored), void *arg);
     enum web_result (*session_end)(void *ctx, const char *id);
+    /* What its video may take from now on; 0: as its client asked. WEB_BAD_VALUE: too little or too much. Optional. */
+    enum web_result (*session_bitrate)(void *ctx, const char *id, int kbps);
     /* Of the private display; what is running on it ends. These three are optional: NULL is answered as not found. */
     enum web_result (*desktop_restart_session)(void *ctx); /* WEB_NOT_FOUND: there is no session command */
     enum web_result (*desktop_restart_server)(void *ctx);

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 import unittest
 
 from harness import DisplayTest, Page, Picture, read_index, wait_for
@@ -108,6 +109,52 @@ class Stream(DoubleTest):
             self.client.run("cancel")
             wait_for(lambda: len(self.trace("destroy")) == len(self.trace("opened")), 15, "the session to be destroyed")
             self.assertEqual(len(self.trace("opened")), opened + 1)
+
+
+class Rate(DoubleTest):
+    """The page's limit of a stream that is under way."""
+    settings = {"encoder": "nvenc"}
+    scene = "video"
+    idrs_of_a_change = 0
+
+    def test_the_page_lowers_the_rate_while_it_streams(self):
+        index = os.path.join(self.temporary_folder(), "index")
+        page = Page(self.host)
+        pictures = len(self.trace("picture")) if self.is_double() else 0
+        stream = self.start_stream(self.client, *self.stream_options("--seconds", 10, "--bitrate", 16000, "--timecodes",
+                                                                     "--index", index))
+        stream.wait_streaming()
+        time.sleep(4)
+        session = page.call("GET", "status")["sessions"][0]
+        self.assertEqual(session["bitrate_kbps"], session["bitrate_max_kbps"])
+        limit = session["bitrate_max_kbps"] // 5
+        page.call("POST", "sessions/bitrate", {"id": session["id"], "kbps": str(limit)})
+        changed_ns = time.monotonic_ns()
+        report = stream.report()
+        self.assert_clean(report)
+        self.assertEqual(report["frames_lost"], 0)
+        entries = read_index(index)
+        before, after = (sum(e["bytes"] for e in entries if start <= e["last_ns"] - changed_ns < start + 2e9) * 4 / 1e6
+                         for start in (-2e9, 1e9))
+        print(f"{before:.1f} Mbit/s, then {after:.1f}, limit {limit / 1000:.1f}")
+        self.assertLess(after, limit / 1000 * 1.001)
+        self.assertGreater(before, 2 * after)
+        self.assertEqual(sum(e["idr"] for e in entries if e["last_ns"] > changed_ns), self.idrs_of_a_change)
+        if self.is_double():
+            self.assertEqual(len(self.trace("reconfigure")), 1)
+            self.assertLessEqual(sum(p["type"] == "idr" for p in self.trace("picture")[pictures:]), 2)
+
+    def is_double(self):
+        return self.settings["encoder"] == "nvenc"
+
+
+class RateInSoftware(Rate):
+    settings = {"encoder": "x264"}
+
+
+class RateByANewEncoder(Rate):
+    settings = {"encoder": "nvenc-lavc"}
+    idrs_of_a_change = 1
 
 
 class Invalidation(DoubleTest):

@@ -379,6 +379,60 @@ static void each_call_may_fail(void **state)
     }
 }
 
+static size_t count_bytes(struct rig *self, int pictures)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < pictures; i++) {
+        assert_int_equal(encode(self, false), ENCODE_OK);
+        assert_int_equal(self->part.type, PART_PREDICTED);
+        bytes += self->part.size;
+        nv12_scene_step(&self->scene);
+    }
+    return bytes;
+}
+
+/* libavcodec would send an IDR along. */
+static void the_rate_changes_without_an_idr_where_it_can(void **state)
+{
+    (void)state;
+    struct rig rig = {0};
+    rig_script("");
+    rig_init(&rig);
+    assert_int_equal(encode(&rig, false), ENCODE_OK);
+    if (!is_direct()) {
+        assert_false(encoder_set_bitrate(rig.encoder, 3000, 4000));
+        rig_finish(&rig);
+        return;
+    }
+    count_bytes(&rig, 30);
+    size_t before = count_bytes(&rig, 60);
+    assert_true(encoder_set_bitrate(rig.encoder, 3000, 4000));
+    count_bytes(&rig, 30);
+    size_t after = count_bytes(&rig, 60);
+    print_message("%zu bytes of 60 pictures, then %zu\n", before, after);
+    assert_true(after * 2 < before);
+    const char *line = rig_line("reconfigure", 0);
+    assert_true(rig_has(line, "average=3000000") && rig_has(line, "max=3000000") && rig_has(line, "vbv=50000"));
+    assert_true(rig_has(line, "dpb=7") && rig_has(line, "ltr=1") && rig_has(line, "gop=-1"));
+    assert_int_equal(rig_count("reconfigure_idr"), 0);
+    rig_finish(&rig);
+}
+
+static void a_rate_that_cannot_be_changed_is_said_and_the_encoder_goes_on(void **state)
+{
+    (void)state;
+    static const char *const scripts[] = {"cap.dynamic_bitrate=0\n", "fail.ReconfigureEncoder=generic\n"};
+    for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
+        struct rig rig = {0};
+        rig_script(scripts[i]);
+        rig_init(&rig);
+        assert_int_equal(encode(&rig, false), ENCODE_OK);
+        assert_false(encoder_set_bitrate(rig.encoder, 3000, 4000));
+        count_bytes(&rig, 3);
+        rig_finish(&rig);
+    }
+}
+
 #ifdef HAVE_NVENC
 /* Pictures `lost` to `found` - 1 do not arrive, which the encoder hears before it makes `found`. */
 static void lose(struct rig *self, int lost, int found, bool tell)
@@ -593,6 +647,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(there_are_as_many_slices_as_asked),
         cmocka_unit_test(an_error_of_the_driver_ends_the_encoder_only),
         cmocka_unit_test(each_call_may_fail),
+        cmocka_unit_test(the_rate_changes_without_an_idr_where_it_can),
+        cmocka_unit_test(a_rate_that_cannot_be_changed_is_said_and_the_encoder_goes_on),
     };
     rig_enter(argv);
     int failures = 0;

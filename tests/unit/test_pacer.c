@@ -123,6 +123,27 @@ static void no_second_carries_more_than_the_rate(void **state)
     assert_true(link.now_ns - START_NS < least_ns + least_ns / 8 + 140 * SECOND_NS); /* nor much less */
 }
 
+static void a_new_rate_holds_from_its_first_byte_and_owes_nothing(void **state)
+{
+    (void)state;
+    struct link link = link_create(20000, 6000);
+    for (int i = 0; i < 60; i++)
+        send_frame(&link, 41600, false);
+    pacer_set_rate(&link.pacer, 5000);
+    link.waited_ns = 0;
+    int64_t start_ns = link.now_ns;
+    send_frame(&link, 10400, false);
+    assert_true(link.waited_ns < MS_NS); /* and not until the last second's 2.5 MB are past */
+    for (int i = 0; i < 120; i++)
+        send_frame(&link, 10400, false);
+    assert_in_range(link.now_ns - start_ns, 118 * SECOND_NS / 60 - 50 * MS_NS, 122 * SECOND_NS / 60);
+    pacer_set_rate(&link.pacer, 20000);
+    start_ns = link.now_ns;
+    for (int i = 0; i < 60; i++)
+        send_frame(&link, 41600, false);
+    assert_in_range(link.now_ns - start_ns, 0, SECOND_NS);
+}
+
 static void an_idr_of_a_tenth_of_a_second_goes_at_line_rate(void **state)
 {
     (void)state;
@@ -166,6 +187,7 @@ int main(void)
         cmocka_unit_test(frames_of_normal_size_never_wait),
         cmocka_unit_test(four_frame_shares_leave_at_once_after_a_pause),
         cmocka_unit_test(no_second_carries_more_than_the_rate),
+        cmocka_unit_test(a_new_rate_holds_from_its_first_byte_and_owes_nothing),
         cmocka_unit_test(an_idr_of_a_tenth_of_a_second_goes_at_line_rate),
         cmocka_unit_test(what_an_idr_has_beyond_that_is_counted),
         cmocka_unit_test(a_batch_larger_than_the_bucket_still_leaves),

@@ -616,6 +616,40 @@ static void the_page_is_told_who_owns_the_mode(void **state)
     json_decref(list);
 }
 
+static json_int_t bitrate_told(struct rig *rig, const char *name)
+{
+    json_t *list = sessions_to_json(rig->sessions);
+    json_int_t kbps = json_integer_value(json_object_get(json_array_get(list, 0), name));
+    json_decref(list);
+    return kbps;
+}
+
+static void the_rate_of_a_session_is_at_most_what_its_client_asked_for(void **state)
+{
+    struct rig *rig = *state;
+    launch(rig, ALICE, DESKTOP);
+    const char *id = session_of(rig, ALICE)->id;
+    assert_int_equal(sessions_set_bitrate(rig->sessions, id, 5000), SESSIONS_BITRATE_NO_SESSION);
+    announce(rig, ALICE, 640, 360, 30);
+    json_int_t most = bitrate_told(rig, "bitrate_max_kbps");
+    assert_int_equal(most, bitrate_told(rig, "bitrate_kbps"));
+    assert_true(most > 5000);
+    assert_int_equal(sessions_set_bitrate(rig->sessions, id, 5000), SESSIONS_BITRATE_SET);
+    assert_int_equal(bitrate_told(rig, "bitrate_kbps"), 5000);
+    run(rig, ALICE);
+    static const int wrong[] = {-1, 1, SESSIONS_BITRATE_MIN_KBPS - 1, 800001};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        assert_int_equal(sessions_set_bitrate(rig->sessions, id, wrong[i]), SESSIONS_BITRATE_OUT_OF_RANGE);
+    assert_int_equal(sessions_set_bitrate(rig->sessions, id, (int)most + 1), SESSIONS_BITRATE_OUT_OF_RANGE);
+    assert_int_equal(sessions_set_bitrate(rig->sessions, id, SESSIONS_BITRATE_MIN_KBPS), SESSIONS_BITRATE_SET);
+    assert_int_equal(bitrate_told(rig, "bitrate_kbps"), SESSIONS_BITRATE_MIN_KBPS);
+    assert_int_equal(sessions_set_bitrate(rig->sessions, id, 0), SESSIONS_BITRATE_SET);
+    assert_int_equal(bitrate_told(rig, "bitrate_kbps"), most);
+    assert_int_equal(sessions_set_bitrate(rig->sessions, "nobody", 5000), SESSIONS_BITRATE_NO_SESSION);
+    sessions_cancel(rig->sessions, certificate(ALICE));
+    pump(rig);
+}
+
 #define RIGGED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -645,6 +679,7 @@ int main(void)
         RIGGED(of_two_sessions_that_wait_for_sound_none_is_guessed),
         RIGGED(all_end_with_the_host),
         RIGGED(the_page_is_told_who_owns_the_mode),
+        RIGGED(the_rate_of_a_session_is_at_most_what_its_client_asked_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

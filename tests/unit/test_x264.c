@@ -325,6 +325,37 @@ static void moving_pictures_keep_to_the_rate_and_an_idr_to_100_ms_of_it(void **s
     rig_finish(&rig);
 }
 
+static void a_new_rate_is_kept_to_without_an_idr(void **state)
+{
+    (void)state;
+    enum { PICTURES = 60, WARM_UP = 30 };
+    static const int rates[] = {10000, 3000, 8000};
+    struct rig rig = {0};
+    nv12_scene_init(&rig.scene, 960, 540, NV12_VIDEO);
+    struct encoder_config config = config_for(&rig.scene);
+    config.bitrate_kbps = config.wire.kbps = rates[0];
+    config.wire.packet_bytes = config.wire.payload_bytes = 1000;
+    rig_open(&rig, &config);
+    for (int i = 0; i < 3 * (WARM_UP + PICTURES); i++) {
+        static size_t bytes;
+        int kbps = rates[i / (WARM_UP + PICTURES)], at = i % (WARM_UP + PICTURES);
+        if (i && !at)
+            assert_true(encoder_set_bitrate(rig.encoder, kbps, kbps));
+        encode(&rig, false);
+        assert_int_equal(rig.part.type, i ? PART_PREDICTED : PART_IDR);
+        bytes = at < WARM_UP ? 0 : bytes + rig.part.size;
+        nv12_scene_step(&rig.scene);
+        if (at == WARM_UP + PICTURES - 1)
+            assert_in_range((long)(bytes * 8 * 60 / PICTURES / 1000), kbps * 4 / 10, kbps * 102 / 100);
+    }
+    rig_finish(&rig);
+    config.rate = ENCODER_RATE_BITRATE;
+    nv12_scene_init(&rig.scene, 960, 540, NV12_VIDEO);
+    rig_open(&rig, &config);
+    assert_false(encoder_set_bitrate(rig.encoder, 3000, 3000));
+    rig_finish(&rig);
+}
+
 static void an_access_unit_keeps_to_the_burst_it_is_given(void **state)
 {
     (void)state;
@@ -380,6 +411,7 @@ int main(void)
         cmocka_unit_test(there_are_as_many_slices_as_asked),
         cmocka_unit_test(the_parameter_set_promises_one_reference_no_delay_and_the_colours),
         cmocka_unit_test(moving_pictures_keep_to_the_rate_and_an_idr_to_100_ms_of_it),
+        cmocka_unit_test(a_new_rate_is_kept_to_without_an_idr),
         cmocka_unit_test(an_access_unit_keeps_to_the_burst_it_is_given),
         cmocka_unit_test(odd_and_largest_sizes_come_out_whole),
         cmocka_unit_test(a_picture_of_another_size_is_a_failure),

@@ -20,6 +20,7 @@ POSTS = {
     "clients/remove": {"id": "tv"},
     "clients/rights": {"id": "tv", "rights": "mouse"},
     "sessions/end": {"id": "s1"},
+    "sessions/bitrate": {"id": "s1", "kbps": "5000"},
     "desktop/restart-session": {},
     "desktop/restart-server": {},
 }
@@ -217,6 +218,20 @@ class LoggedIn(ApiTest):
         self.assertEqual([c["name"] for c in self.caller.get("clients")[1]], ["New", "Télé"])
         self.assert_error(self.caller.post("sessions/end", {"id": "s1"}), 404)
         self.assertEqual(self.caller.get("status")[1]["host"], "workstation-3")
+
+    def test_the_rate_of_a_stream_is_a_number(self):
+        self.host.tell("stream on")
+        while not self.caller.get("status")[1]["sessions"]:
+            pass
+        for kbps in ["5000", "0", "20000"]:
+            self.assertEqual(self.caller.post("sessions/bitrate", {"id": "s1", "kbps": kbps}), (200, {}))
+            self.host.expect("bitrate s1 " + kbps)
+        self.assert_error(self.caller.post("sessions/bitrate", {"id": "nobody", "kbps": "5000"}), 404)
+        for kbps in ["499", "20001", "-1", "5e3", " 5000", "5000000"]:
+            self.assert_error(self.caller.post("sessions/bitrate", {"id": "s1", "kbps": kbps}), 400, "bad_value")
+        for body in [{"id": "s1"}, {"id": "s1", "kbps": 5000}, {"id": "s1", "kbps": ""}, {"id": "s1", "kbps": "5" * 8}]:
+            self.assert_error(self.caller.post("sessions/bitrate", body), 400, "bad_request")
+        self.assertTrue(self.host.lines.empty())
 
     def test_rights_are_a_list_of_words(self):
         for rights in ["mouse", "keyboard mouse touch gamepad", ""]:

@@ -13,7 +13,7 @@ import unittest
 from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import WebDriverWait
+from selenium.webdriver.support.ui import Select, WebDriverWait
 
 import scenes
 from browser import start_browser
@@ -264,6 +264,14 @@ class Open(PageTest):
         before = self.text(".session .latency")
         self.wait("live figures", lambda: self.text(".session .latency") != before)
         self.shot("stream")
+        limit = Select(self.find(".session .limit"))
+        self.assertEqual([o.text for o in limit.options][:2], ["20.0 Mbit/s", "10.0 Mbit/s"])
+        limit.select_by_value("5000")
+        self.host.expect("bitrate s1 5000")
+        self.find(".session .who").click()
+        self.wait("the new rate", lambda: Select(self.find(".session .limit")).first_selected_option.text == "5.0 Mbit/s")
+        Select(self.find(".session .limit")).select_by_value("0")
+        self.host.expect("bitrate s1 0")
         self.find(".session .end").click()
         self.click_when_there("#ask-yes")
         self.host.expect("end s1")

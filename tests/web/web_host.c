@@ -24,6 +24,8 @@
 
 #define SETUP_CODE "K7QM-X2VD"
 
+enum { BITRATE_MAX_KBPS = 20000 };
+
 struct fake_host {
     struct loop *loop;
     struct web *web;
@@ -32,6 +34,7 @@ struct fake_host {
     json_t *log;  /* NULL: the X server has none */
     bool streaming, pairing_closed;
     int64_t streaming_since_ms;
+    int bitrate_kbps;
     unsigned ticks;
     char record[WEB_RECORD_MAX];
     void (*store_done)(void *arg, bool stored);
@@ -63,11 +66,12 @@ static json_t *make_sessions(struct fake_host *self)
     if (!self->streaming)
         return json_array();
     double wave = (double)(self->ticks++ % 7) / 10;
-    return json_pack("[{s:s,s:s,s:s,s:s,s:i,s:i,s:f,s:s,s:s,s:f,s:i,s:f,s:f,s:f,s:I,s:i}]", "id", "s1", "client",
-                     "Living-room TV", "address", "192.168.1.34", "state", "streaming", "width", 2560, "height", 1440,
-                     "fps", 60.0, "encoder", "x264", "codec", "h264", "rate_fps", 59.6 + wave / 2, "kbps",
-                     18400 + (int)(wave * 1000), "latency_p50_ms", 7.2 + wave, "latency_p99_ms", 11.9 + wave,
-                     "loss_percent", 0.02, "since_ms", (json_int_t)self->streaming_since_ms, "dropped", 3);
+    return json_pack("[{s:s,s:s,s:s,s:s,s:i,s:i,s:f,s:s,s:s,s:f,s:i,s:f,s:f,s:f,s:I,s:i,s:i,s:i}]", "id", "s1",
+                     "client", "Living-room TV", "address", "192.168.1.34", "state", "streaming", "width", 2560,
+                     "height", 1440, "fps", 60.0, "encoder", "x264", "codec", "h264", "rate_fps", 59.6 + wave / 2,
+                     "kbps", 18400 + (int)(wave * 1000), "latency_p50_ms", 7.2 + wave, "latency_p99_ms", 11.9 + wave,
+                     "loss_percent", 0.02, "since_ms", (json_int_t)self->streaming_since_ms, "dropped", 3,
+                     "bitrate_kbps", self->bitrate_kbps, "bitrate_max_kbps", BITRATE_MAX_KBPS);
 }
 
 static json_t *get_sessions(struct fake_host *self)
@@ -201,6 +205,18 @@ static enum web_result session_end(void *ctx, const char *id)
     return WEB_OK;
 }
 
+static enum web_result session_bitrate(void *ctx, const char *id, int kbps)
+{
+    struct fake_host *self = ctx;
+    if (!self->streaming || strcmp(id, "s1") != 0)
+        return WEB_NOT_FOUND;
+    if (kbps && (kbps < 500 || kbps > BITRATE_MAX_KBPS))
+        return WEB_BAD_VALUE;
+    printf("bitrate %s %d\n", id, kbps);
+    self->bitrate_kbps = kbps ? kbps : BITRATE_MAX_KBPS;
+    return WEB_OK;
+}
+
 static enum web_result restart_session(void *ctx)
 {
     struct fake_host *self = ctx;
@@ -285,6 +301,7 @@ static void obey(struct fake_host *self, const char *line)
         take_log(self, line + 4);
     } else if (strncmp(line, "stream ", 7) == 0) {
         self->streaming = strcmp(line + 7, "on") == 0;
+        self->bitrate_kbps = BITRATE_MAX_KBPS;
         self->streaming_since_ms = clock_wall_ms() - 1000 * 60 * 42;
     }
     web_notify(self->web);
@@ -357,6 +374,7 @@ static const struct web_backend backend = {
     .client_remove = client_remove,
     .client_rights = client_rights,
     .session_end = session_end,
+    .session_bitrate = session_bitrate,
     .desktop_restart_session = restart_session,
     .desktop_restart_server = restart_server,
     .desktop_log = desktop_log,

@@ -256,8 +256,14 @@ function watchPairings(clients) {
 
 /* --- streaming now --- */
 
+const limitSteps = [1000, 2000, 5000, 10000, 20000, 50000, 100000, 200000]; // kbit/s
+
 function makeSession(item) {
   const element = copyOf("session-template");
+  const limit = element.querySelector(".limit");
+  limit.addEventListener("change", () => attempt(async () => {
+    await api("sessions/bitrate", { id: item.id, kbps: limit.value });
+  }));
   element.querySelector(".end").addEventListener("click", () => {
     const name = element.querySelector(".who").textContent;
     ask("End this stream?", "The picture on " + name + " stops. The desktop stays as it is.", "End stream", async () => {
@@ -265,6 +271,20 @@ function makeSession(item) {
     });
   });
   return element;
+}
+
+// What the device asked for, then what is below it; chosen is what is in force.
+function updateLimit(select, item) {
+  const most = item.bitrate_max_kbps;
+  select.closest("div").hidden = most === undefined;
+  if (most === undefined) return;
+  const steps = [0, ...limitSteps.filter((kbps) => kbps < most).reverse()];
+  if (item.bitrate_kbps < most && !steps.includes(item.bitrate_kbps)) steps.push(item.bitrate_kbps);
+  if (steps.join() !== select.dataset.steps) {
+    select.replaceChildren(...steps.map((kbps) => new Option(rate(kbps || most), kbps)));
+    select.dataset.steps = steps.join();
+  }
+  if (document.activeElement !== select) select.value = item.bitrate_kbps < most ? item.bitrate_kbps : 0;
 }
 
 function updateSession(element, item) {
@@ -284,6 +304,7 @@ function updateSession(element, item) {
   element.querySelector(".sound").parentElement.hidden = item.audio === undefined; // of a host that has none
   const mode = state.status.display && state.status.display.mode;
   element.querySelector(".owns").hidden = !(item.owns_mode && mode && mode.wished); // match_mode may leave it alone
+  updateLimit(element.querySelector(".limit"), item);
   line(element.querySelector(".reason"), item.rate_reason);
   element.querySelector(".end").setAttribute("aria-label", "End the stream to " + (item.client || item.address));
 }
