@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/crew.h"
 #include "base/file.h"
 #include "base/region.h"
 #include "base/stats.h"
@@ -188,6 +189,33 @@ static void what_a_program_printed_is_made_printable(void **state)
     }
 }
 
+struct tally {
+    int times[40]; /* each written by one thread only, if the crew is right */
+};
+
+static void count_once(void *arg, int index)
+{
+    struct tally *tally = arg;
+    tally->times[index]++;
+}
+
+static void a_crew_does_each_piece_once_and_all_before_it_returns(void **state)
+{
+    (void)state;
+    for (int threads = 0; threads <= 3; threads++) {
+        struct crew crew;
+        crew_init(&crew, "crew", threads);
+        for (int run = 0; run < 2000; run++) {
+            struct tally tally = {.times = {0}};
+            int count = run % 40;
+            crew_run(&crew, count, count_once, &tally);
+            for (int i = 0; i < 40; i++)
+                assert_int_equal(tally.times[i], i < count);
+        }
+        crew_finish(&crew);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +224,7 @@ int main(void)
         cmocka_unit_test(hex_goes_there_and_back),
         cmocka_unit_test(a_reader_past_its_end_fails_for_good),
         cmocka_unit_test(a_region_never_covers_less_than_was_added),
+        cmocka_unit_test(a_crew_does_each_piece_once_and_all_before_it_returns),
         cmocka_unit_test(forty_changes_here_and_there_are_not_united),
         cmocka_unit_test(summaries_are_percentiles_of_the_window),
         cmocka_unit_test(samples_are_those_of_the_window),
