@@ -132,7 +132,7 @@ static void probe(const struct encoder_ops *ops, enum encoder_codec codec, struc
 
 static bool is_wished(const struct encoder_ops *ops, const char *wish)
 {
-    return !strcmp(wish, "auto") || !strcmp(wish, ops->name) ||
+    return !strcmp(wish, "auto") || !strcmp(wish, ops->name) || (!ops->hardware && !strcmp(wish, "software")) ||
            (ops->stands_in_for && !strcmp(wish, ops->stands_in_for));
 }
 

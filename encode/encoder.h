@@ -76,15 +76,17 @@ struct encoder_report {
     bool hardware, usable;
     enum encoder_codec codec;
     enum frame_format format;
-    bool invalidates; /* encoder_references() is more than 1 when the stream may have as many as it likes */
-    char reason[200]; /* why not, empty when usable */
+    bool invalidates;     /* encoder_references() is more than 1 when the stream may have as many as it likes */
+    char reason[200];     /* why not, empty when usable */
+    int64_t pixels_per_s; /* software, of HEVC and AV1, if the host measured it (host/encoder_speed.h); else 0 */
 };
 enum { ENCODER_REPORTS_MAX = 16 };
 
 /*
- * Try every backend that `wish` ("auto" or a name) allows, in order of preference NVENC, VAAPI, software, by encoding
- * one small picture each. One that stands in for another is left out where the other works: what fails later on that
- * device fails for both. May take a second: not on the main thread. Returns the number of reports written.
+ * Try every backend that `wish` ("auto", "software" or a name) allows, in order of preference NVENC, VAAPI, software,
+ * by encoding one small picture each. One that stands in for another is left out where the other works: what fails
+ * later on that device fails for both. May take a second: not on the main thread. Returns the number of reports
+ * written.
  */
 int encoder_probe(const char *wish, struct encoder_report ret_reports[ENCODER_REPORTS_MAX]);
 

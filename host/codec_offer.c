@@ -5,24 +5,32 @@
 
 enum { CODEC_COUNT = ENCODER_AV1 + 1 };
 
+static const enum config_codecs words[CODEC_COUNT] = {CONFIG_CODECS_H264, CONFIG_CODECS_HEVC, CONFIG_CODECS_AV1};
+
+bool codec_offer_depends_on_speed(enum config_codecs codecs, const struct encoder_report *report)
+{
+    return report->usable && !report->hardware && report->codec != ENCODER_H264 && codecs == words[report->codec];
+}
+
 static bool is_allowed(enum config_codecs codecs, const struct encoder_report *report)
 {
-    static const enum config_codecs words[CODEC_COUNT] = {CONFIG_CODECS_H264, CONFIG_CODECS_HEVC, CONFIG_CODECS_AV1};
     return report->codec == ENCODER_H264 || codecs == words[report->codec] ||
            (codecs == CONFIG_CODECS_AUTO && report->hardware);
 }
 
 bool codec_offer_has(const struct config *config, const struct encoder_report *reports, int count,
-                     enum encoder_codec codec)
+                     enum encoder_codec codec, int64_t pixels_per_s)
 {
     const struct encoder_report *report = encoder_choose(reports, count, codec);
-    return report && is_allowed(config->codecs, report);
+    if (!report || !is_allowed(config->codecs, report))
+        return false;
+    return !codec_offer_depends_on_speed(config->codecs, report) || report->pixels_per_s / 2 >= pixels_per_s;
 }
 
 bool codec_offer_is_empty(const struct config *config, const struct encoder_report *reports, int count)
 {
     for (int codec = 0; codec < CODEC_COUNT; codec++) {
-        if (codec_offer_has(config, reports, count, (enum encoder_codec)codec))
+        if (codec_offer_has(config, reports, count, (enum encoder_codec)codec, 1))
             return false;
     }
     return true;
@@ -33,7 +41,7 @@ uint32_t codec_offer_bits(const struct config *config, const struct encoder_repo
     static const uint32_t bits[CODEC_COUNT] = {NVHTTP_CODEC_H264, NVHTTP_CODEC_HEVC, NVHTTP_CODEC_AV1};
     uint32_t offered = 0;
     for (int codec = 0; codec < CODEC_COUNT; codec++) {
-        if (codec_offer_has(config, reports, count, (enum encoder_codec)codec))
+        if (codec_offer_has(config, reports, count, (enum encoder_codec)codec, 1))
             offered |= bits[codec];
     }
     return offered ? offered : NVHTTP_CODEC_H264;

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* codec_offer: which codecs a client may ask for: what the probes proved, as far as the operator's `codecs` lets. Pure.
+/*
+ * codec_offer: which codecs a client may ask for: what the probes proved, as far as the operator's `codecs` lets, and
+ * in software what the cores hold. Pure.
+ *
+ * Beyond H.264 software must have been measured to make twice the pixels that are asked for: the desktop needs cores,
+ * too, and a picture must be out long before the next one comes.
  */
 #pragma once
 
@@ -9,11 +14,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The lists of DESCRIBE, of what ANNOUNCE may name, and of /serverinfo are this one. */
+/* What DESCRIBE offers to a client that wants this many pixels a second, and ANNOUNCE may name. */
 bool codec_offer_has(const struct config *config, const struct encoder_report *reports, int count,
-                     enum encoder_codec codec);
+                     enum encoder_codec codec, int64_t pixels_per_s);
+/* Nothing is offered to anybody. */
 bool codec_offer_is_empty(const struct config *config, const struct encoder_report *reports, int count);
-/* ServerCodecModeSupport. Never 0, which is no answer to clients: H.264 stands in when nothing is offered. */
+/* ServerCodecModeSupport: what is offered at some size and rate; clients go by DESCRIBE then. Never 0, which is no
+ * answer to them: H.264 stands in when nothing is offered. */
 uint32_t codec_offer_bits(const struct config *config, const struct encoder_report *reports, int count);
+/* Whether the operator lets this encoder be offered as far as it is fast enough. */
+bool codec_offer_depends_on_speed(enum config_codecs codecs, const struct encoder_report *report);
 
 const char *codec_name(enum encoder_codec codec); /* for people: "H.264" */

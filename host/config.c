@@ -34,7 +34,7 @@ struct key {
     const char *const *words; /* NULL-terminated; of a KIND_TEXT: the only ones that are taken */
 };
 
-static const char *const encoder_words[] = {"auto", "x264", "nvenc", "nvenc-lavc", "vaapi", NULL};
+static const char *const encoder_words[] = {"auto", "software", "x264", "nvenc", "nvenc-lavc", "vaapi", NULL};
 static const char *const codec_words[] = {"auto", "h264", "hevc", "av1", NULL};
 static const char *const rate_words[] = {"quantiser", "bitrate", NULL};
 static const char *const encryption_words[] = {"off", "opportunistic", "mandatory", NULL};

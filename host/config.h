@@ -61,7 +61,7 @@ struct config {
     char session_command[CONFIG_COMMAND_MAX]; /* run in the private display; "": nothing */
     char session_user[CONFIG_TEXT_MAX];       /* as this user; "": as the host, which must not be root then */
     enum config_match_mode match_mode;
-    char encoder[CONFIG_TEXT_MAX]; /* "auto" or a backend's name */
+    char encoder[CONFIG_TEXT_MAX]; /* "auto", "software" or a backend's name */
     enum config_codecs codecs;     /* offered besides H.264; AUTO: what a GPU makes */
     enum config_rate_control rate_control;
     enum config_audio audio;

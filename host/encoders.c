@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "host/codec_offer.h"
+#include "host/encoder_speed.h"
 #include "net/loop.h"
 
 #include <string.h>
@@ -13,6 +14,19 @@
 void encoders_probe(struct encoders *self, const char *wish)
 {
     self->count = encoder_probe(wish, self->reports);
+}
+
+void encoders_measure(struct encoders *self, enum config_codecs codecs)
+{
+    for (int i = 0; i < self->count; i++) {
+        struct encoder_report *report = &self->reports[i];
+        bool first = report == encoder_choose(self->reports, self->count, report->codec);
+        if (!first || !codec_offer_depends_on_speed(codecs, report))
+            continue;
+        report->pixels_per_s = encoder_speed_measure(report->name, report->codec);
+        log_info("encoder: %s makes %.1f million pixels of %s a second", report->name,
+                 (double)report->pixels_per_s / 1e6, codec_name(report->codec));
+    }
 }
 
 static bool is_refused(const struct encoder_report *report)

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "encode/encoder.h"
+#include "host/config.h"
 
 struct loop;
 
@@ -22,8 +23,10 @@ struct encoders {
     struct encoder_report fresh[ENCODER_REPORTS_MAX]; /* the worker's while `busy` */
 };
 
-/* Any thread, before all others; may take a second. `wish`: "auto" or a name. */
+/* Any thread, before all others; may take a second. `wish`: as of encoder_probe(). */
 void encoders_probe(struct encoders *self, const char *wish);
+/* Then, if `codecs` lets software make HEVC or AV1: how fast it does. Any thread; some 0.2 s each. */
+void encoders_measure(struct encoders *self, enum config_codecs codecs);
 /* Main thread, when something is launched: what it brings is for the next launch. Does nothing without refused
  * hardware. Finishes before loop_finish_work() returns. */
 void encoders_try_refused(struct encoders *self, int64_t now_ns);

@@ -71,6 +71,7 @@ static void prepare(void *arg)
         [CONFIG_INPUT_AUTO] = "auto", [CONFIG_INPUT_UINPUT] = "uinput", [CONFIG_INPUT_XTEST] = "xtest"};
     if (self->prepared) {
         encoders_probe(&self->encoders, self->config->encoder);
+        encoders_measure(&self->encoders, self->config->codecs);
         gpu_watch_read(&self->gpu);
     }
     if (self->prepared && self->config->input != CONFIG_INPUT_OFF)

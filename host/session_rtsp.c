@@ -22,10 +22,18 @@ static enum sdp_policy video_policy(const struct session *session)
     return sessions_video_policy(session->owner, &session->client.peer);
 }
 
+/* INT64_MAX when the launch left it open. */
+static int64_t asked_pixels_per_s(const struct session *session)
+{
+    const struct nvhttp_launch *launch = &session->launch;
+    int64_t pixels = (int64_t)launch->width * launch->height;
+    return pixels && launch->fps_x100 ? pixels * launch->fps_x100 / 100 : INT64_MAX;
+}
+
 static bool offers(const struct session *session, enum encoder_codec codec)
 {
     const struct sessions_config *config = &session->owner->config;
-    return codec_offer_has(config->config, config->reports, config->report_count, codec);
+    return codec_offer_has(config->config, config->reports, config->report_count, codec, asked_pixels_per_s(session));
 }
 
 /* Any encoder that may be tried first: the client has not chosen its codec yet, and an IDR is always an answer. */
@@ -41,6 +49,21 @@ static bool offers_invalidation(const struct session *session)
     return false;
 }
 
+/* What others are offered, and this client is not. */
+static void say_what_is_too_much(const struct session *session)
+{
+    const struct sessions_config *config = &session->owner->config;
+    for (enum encoder_codec codec = ENCODER_HEVC; codec <= ENCODER_AV1; codec++) {
+        if (offers(session, codec) || !codec_offer_has(config->config, config->reports, config->report_count, codec, 1))
+            continue;
+        log_info(
+            "session %s: %s is not offered: software makes %.1f million pixels of it a second, and there should be "
+            "twice as many as asked for",
+            session->id, codec_name(codec),
+            (double)encoder_choose(config->reports, config->report_count, codec)->pixels_per_s / 1e6);
+    }
+}
+
 static void reply_describe(struct session *session, const struct rtsp_request *request, struct byte_writer *out)
 {
     const struct sessions_config *config = &session->owner->config;
@@ -52,6 +75,7 @@ static void reply_describe(struct session *session, const struct rtsp_request *r
         .av1 = offers(session, ENCODER_AV1),
         .client_layout = session->launch.surround_params,
     };
+    say_what_is_too_much(session);
     char body[SDP_DESCRIBE_MAX];
     size_t size = sdp_describe(&offer, body);
     rtsp_reply_begin(out, 200, request->cseq);

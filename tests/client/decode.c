@@ -199,10 +199,19 @@ static bool run(struct decoder *self, AVFrame *last)
     return drain(self, last) && (!self->config->ppm_last || !last->width || write_ppm(last, self->config->ppm_last));
 }
 
-bool decode_recording(struct recording *recording, const struct decode_config *config, struct decode_result *ret_result)
+/* libavcodec's own decoder of AV1 needs a GPU. */
+static const AVCodec *find_decoder(enum depacketise_codec codec)
+{
+    if (codec == DEPACKETISE_AV1)
+        return avcodec_find_decoder_by_name("libdav1d");
+    return avcodec_find_decoder(codec == DEPACKETISE_HEVC ? AV_CODEC_ID_HEVC : AV_CODEC_ID_H264);
+}
+
+bool decode_recording(struct recording *recording, enum depacketise_codec kind, const struct decode_config *config,
+                      struct decode_result *ret_result)
 {
     struct decoder self = {.recording = recording, .config = config, .result = ret_result};
-    const AVCodec *codec = avcodec_find_decoder(AV_CODEC_ID_H264);
+    const AVCodec *codec = find_decoder(kind);
     AVFrame *last = av_frame_alloc();
     bool done = false;
     *ret_result = (struct decode_result){0};
@@ -211,7 +220,7 @@ bool decode_recording(struct recording *recording, const struct decode_config *c
     self.packet = av_packet_alloc();
     self.frame = av_frame_alloc();
     if (self.codec && self.packet && self.frame && last) {
-        self.codec->thread_count = 2;
+        self.codec->thread_count = kind == DEPACKETISE_AV1 ? 1 : 2; /* libdav1d would hold one back for each thread */
         self.codec->thread_type = FF_THREAD_SLICE; /* frame threads would hold pictures back by themselves */
         self.codec->err_recognition = AV_EF_EXPLODE;
         done = avcodec_open2(self.codec, codec, NULL) == 0 && run(&self, last);

@@ -22,5 +22,5 @@ struct decode_result {
 };
 
 /* Fills in `decoded`, `luma` and the age of the recording's entries. False: `error` says why. */
-bool decode_recording(struct recording *recording, const struct decode_config *config,
+bool decode_recording(struct recording *recording, enum depacketise_codec codec, const struct decode_config *config,
                       struct decode_result *ret_result);

@@ -14,6 +14,7 @@ static const char usage[] =
     "serverinfo: --https    appasset: --appid N --output FILE\n"
     "launch, resume: --appid N --mode WxHxF --rikey HEX --corever N --query TEXT\n"
     "stream: --width --height --fps --bitrate KBPS --packet-size --slices --csc --min-parity N --one-reference\n"
+    "  --codec h264|hevc|av1 (H.264 if the host does not offer it)\n"
     "  --encrypt-video --plain-rtsp --launch --resume --sops --sdp LINES --seconds S --frames N\n"
     "  --record FILE --index FILE --packets FILE --decode --timecodes --cell PX --ppm-last FILE --ppm-every N DIR\n"
     "  --rests MS DIR (after a pause of MS: prints REST, frame number, arrival in ns of the one before; DIR/N.y4m)\n"
@@ -130,6 +131,16 @@ static int parse_special(struct options *self, const char *name, const char *fir
                                       : !strcmp(first, "m+1") ? IMPAIR_PARITY_AND_ONE
                                                               : atoi(first);
         return 1;
+    }
+    if (!strcmp(name, "--codec")) {
+        static const char *const codecs[] = {"h264", "hevc", "av1"};
+        for (int i = 0; first && i < 3; i++) {
+            if (strcmp(first, codecs[i]) != 0)
+                continue;
+            self->wish.codec = (enum depacketise_codec)i;
+            return 1;
+        }
+        return -1;
     }
     if (!strcmp(name, "--seed")) {
         if (!first)

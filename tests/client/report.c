@@ -129,9 +129,10 @@ static json_t *decoded(const struct decode_result *d)
 
 static json_t *negotiated(const struct rtsp_result *rtsp)
 {
-    return json_pack("{s:b, s:i, s:i, s:I, s:I, s:I, s:b, s:i, s:i, s:i, s:i, s:b, s:b, s:s}", "sealed", rtsp->sealed,
-                     "steps", rtsp->steps, "status", rtsp->status, "encryption_supported",
-                     (json_int_t)rtsp->encryption_supported, "encryption_requested",
+    static const char *const codecs[] = {"h264", "hevc", "av1"};
+    return json_pack("{s:s, s:b, s:i, s:i, s:I, s:I, s:I, s:b, s:i, s:i, s:i, s:i, s:b, s:b, s:s}", "codec",
+                     codecs[rtsp->codec], "sealed", rtsp->sealed, "steps", rtsp->steps, "status", rtsp->status,
+                     "encryption_supported", (json_int_t)rtsp->encryption_supported, "encryption_requested",
                      (json_int_t)rtsp->encryption_requested, "encryption_enabled", (json_int_t)rtsp->encryption_enabled,
                      "invalidation_offered", rtsp->invalidation_offered, "packet_size", rtsp->packet_size, "video_port",
                      rtsp->video_port, "audio_port", rtsp->audio_port, "control_port", rtsp->control_port,

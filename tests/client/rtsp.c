@@ -134,6 +134,9 @@ static bool describe(struct dialog *self)
     result->invalidation_offered = strstr(result->describe, "x-nv-video[0].refPicInvalidation") != NULL;
     result->encryption_supported = describe_number(self, "x-ss-general.encryptionSupported");
     result->encryption_requested = describe_number(self, "x-ss-general.encryptionRequested");
+    static const char *const lines[] = {"", "sprop-parameter-sets=AAAAAU", "AV1/90000"};
+    if (strstr(result->describe, lines[self->wish->codec]))
+        result->codec = self->wish->codec;
     uint32_t wished = 1 | (self->wish->encrypt_video ? 2 : 0) | (self->wish->encrypt_audio ? 4 : 0);
     result->encryption_enabled = result->encryption_supported & (wished | result->encryption_requested);
     result->packet_size = self->wish->packet_size - (result->encryption_enabled & 2 ? 32 : 0);
@@ -193,12 +196,12 @@ static void write_sdp(const struct dialog *self, struct byte_writer *to)
     byte_writer_printf(to, "a=x-nv-vqos[0].fec.minRequiredFecPackets:%d \r\n", wish->min_parity);
     byte_writer_printf(to, "a=x-nv-vqos[0].bllFec.enable:0 \r\na=x-nv-vqos[0].drc.enable:0 \r\n"
                            "a=x-nv-general.enableRecoveryMode:0 \r\n");
-    byte_writer_printf(to, "a=x-nv-video[0].videoEncoderSlicesPerFrame:%d \r\na=x-nv-clientSupportHevc:0 \r\n",
-                       wish->slices);
+    byte_writer_printf(to, "a=x-nv-video[0].videoEncoderSlicesPerFrame:%d \r\na=x-nv-clientSupportHevc:%d \r\n",
+                       wish->slices, self->result->codec == DEPACKETISE_HEVC);
     byte_writer_printf(to,
-                       "a=x-nv-vqos[0].bitStreamFormat:0 \r\na=x-nv-video[0].dynamicRangeMode:0 \r\n"
+                       "a=x-nv-vqos[0].bitStreamFormat:%d \r\na=x-nv-video[0].dynamicRangeMode:0 \r\n"
                        "a=x-nv-video[0].maxNumReferenceFrames:%d \r\n",
-                       wish->one_reference ? 1 : 0);
+                       (int)self->result->codec, wish->one_reference ? 1 : 0);
     byte_writer_printf(to, "a=x-nv-video[0].clientRefreshRateX100:%d \r\n", wish->fps * 100);
     int channels = wish->audio_channels;
     byte_writer_printf(to, "a=x-nv-audio.surround.numChannels:%d \r\na=x-nv-audio.surround.channelMask:%d \r\n",

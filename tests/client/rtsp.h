@@ -2,6 +2,7 @@
 /* rtsp: the client's RTSP dialog, plain or sealed (docs/protocol.md, "RTSP"). */
 #pragma once
 
+#include "tests/client/depacketise.h"
 #include "tests/client/http.h"
 
 struct rtsp_wish { /* what ANNOUNCE asks for */
@@ -12,13 +13,15 @@ struct rtsp_wish { /* what ANNOUNCE asks for */
     bool audio_high;   /* surround: AudioQuality */
     bool audio_normal; /* stereo: a Host header by which the host knows that the client wants normal quality */
     bool encrypt_audio;
-    const char *extra; /* more "a=..." lines, or NULL */
+    enum depacketise_codec codec; /* if the host offers it; else H.264 */
+    const char *extra;            /* more "a=..." lines, or NULL */
 };
 
 struct rtsp_result {
     int steps;  /* requests answered with 200 */
     int status; /* of the last reply, 0: none */
     bool sealed, invalidation_offered;
+    enum depacketise_codec codec; /* as announced */
     uint32_t encryption_supported, encryption_requested, encryption_enabled;
     int packet_size; /* as announced */
     uint16_t video_port, audio_port, control_port;

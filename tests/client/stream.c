@@ -262,6 +262,7 @@ static bool create_parts(struct session *self, const struct http_target *target,
     self->report.invalidation = self->options->invalidate && rtsp->invalidation_offered;
     struct depacketise_config config = {
         .packet_size = rtsp->packet_size,
+        .codec = rtsp->codec,
         .invalidation = self->report.invalidation,
         .events = {.ctx = self,
                    .frame = on_frame,
@@ -424,7 +425,7 @@ static void finish(struct session *self)
     if (self->impair)
         report->dropped_on_purpose = impair_dropped(self->impair);
     if (self->options->decode && self->recording.file)
-        decode_recording(&self->recording, &self->options->look, &report->decoded);
+        decode_recording(&self->recording, report->rtsp.codec, &self->options->look, &report->decoded);
     if (self->packets && fclose(self->packets))
         log_error("client: packets %s cannot be written", self->options->packets);
     if (self->options->index && !recording_write_index(&self->recording, self->options->index))

@@ -48,12 +48,48 @@ static void software_is_offered_beyond_h264_only_where_the_operator_says_so(void
     (void)state;
     const struct encoder_report software[] = {
         {.name = "x264", .usable = true, .codec = ENCODER_H264},
-        {.name = "x265", .usable = true, .codec = ENCODER_HEVC},
+        {.name = "x265", .usable = true, .codec = ENCODER_HEVC, .pixels_per_s = 100},
     };
     assert_int_equal(bits(CONFIG_CODECS_AUTO, software, 2), H264);
     assert_int_equal(bits(CONFIG_CODECS_H264, software, 2), H264);
     assert_int_equal(bits(CONFIG_CODECS_AV1, software, 2), H264);
     assert_int_equal(bits(CONFIG_CODECS_HEVC, software, 2), H264 | HEVC);
+}
+
+static void software_is_offered_up_to_half_of_what_it_makes(void **state)
+{
+    (void)state;
+    struct encoder_report reports[] = {
+        {.name = "x264", .usable = true, .codec = ENCODER_H264},
+        {.name = "x265", .usable = true, .codec = ENCODER_HEVC, .pixels_per_s = 200},
+    };
+    struct config config;
+    config_init(&config);
+    config.codecs = CONFIG_CODECS_HEVC;
+    assert_true(codec_offer_has(&config, reports, 2, ENCODER_HEVC, 100));
+    assert_false(codec_offer_has(&config, reports, 2, ENCODER_HEVC, 101));
+    assert_true(codec_offer_has(&config, reports, 2, ENCODER_H264, INT64_MAX));
+    reports[1].hardware = true;
+    assert_true(codec_offer_has(&config, reports, 2, ENCODER_HEVC, INT64_MAX));
+    reports[1].hardware = false;
+    reports[1].pixels_per_s = 0; /* measuring failed */
+    assert_false(codec_offer_has(&config, reports, 2, ENCODER_HEVC, 1));
+    assert_int_equal(codec_offer_bits(&config, reports, 2), H264);
+}
+
+static void only_what_may_be_offered_is_measured(void **state)
+{
+    (void)state;
+    const struct encoder_report x265 = {.name = "x265", .usable = true, .codec = ENCODER_HEVC};
+    const struct encoder_report x264 = {.name = "x264", .usable = true, .codec = ENCODER_H264};
+    const struct encoder_report broken = {.name = "x265", .codec = ENCODER_HEVC};
+    assert_true(codec_offer_depends_on_speed(CONFIG_CODECS_HEVC, &x265));
+    assert_false(codec_offer_depends_on_speed(CONFIG_CODECS_AUTO, &x265));
+    assert_false(codec_offer_depends_on_speed(CONFIG_CODECS_AV1, &x265));
+    assert_false(codec_offer_depends_on_speed(CONFIG_CODECS_HEVC, &x264));
+    assert_false(codec_offer_depends_on_speed(CONFIG_CODECS_H264, &x264));
+    assert_false(codec_offer_depends_on_speed(CONFIG_CODECS_HEVC, &broken));
+    assert_false(codec_offer_depends_on_speed(CONFIG_CODECS_HEVC, &gpu[1]));
 }
 
 static void without_an_encoder_clients_still_get_an_answer(void **state)
@@ -66,7 +102,7 @@ static void without_an_encoder_clients_still_get_an_answer(void **state)
     config.codecs = CONFIG_CODECS_H264;
     assert_true(codec_offer_is_empty(&config, gpu + 1, 2));
     assert_false(codec_offer_is_empty(&config, gpu, 3));
-    assert_false(codec_offer_has(&config, gpu, 3, ENCODER_HEVC));
+    assert_false(codec_offer_has(&config, gpu, 3, ENCODER_HEVC, 1));
 }
 
 int main(void)
@@ -75,6 +111,8 @@ int main(void)
         cmocka_unit_test(what_works_is_offered),
         cmocka_unit_test(the_operator_may_leave_codecs_out_but_not_h264),
         cmocka_unit_test(software_is_offered_beyond_h264_only_where_the_operator_says_so),
+        cmocka_unit_test(software_is_offered_up_to_half_of_what_it_makes),
+        cmocka_unit_test(only_what_may_be_offered_is_measured),
         cmocka_unit_test(without_an_encoder_clients_still_get_an_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Software codecs beyond H.264, where the operator wants them. What is asked for is little, so that any machine holds it:
+the host measures at its start whether it does."""
+import os
+import re
+
+from harness import DisplayTest, Page, Picture
+
+
+class Software:
+    """Mixed into one class per codec."""
+    size = (640, 360)
+    asked = ("--width", 480, "--height", 270, "--fps", 10, "--bitrate", 4000)
+    too_much = ("--width", 2560, "--height", 1440, "--fps", 500)
+
+    def stream(self, *more):
+        return self.client.stream(*self.asked, "--codec", self.codec, *more)
+
+    def test_serverinfo_and_page_name_it(self):
+        found = re.search(r"<ServerCodecModeSupport>(\d+)<", self.client.xml("serverinfo")).group(1)
+        self.assertEqual(int(found), 1 | self.bit)
+        stream = self.client.stream_start(*self.asked, "--codec", self.codec, "--seconds", 60)
+        self.addCleanup(stream.dispose)
+        stream.wait_streaming()
+        status = Page(self.host).call("GET", "status")
+        self.assertIn((self.encoder, self.name, True),
+                      [(one["name"], one["codec"], one["usable"]) for one in status["encoders"]])
+        self.assertEqual([(one["encoder"], one["codec"]) for one in status["sessions"]], [(self.encoder, self.name)])
+
+    def test_the_client_sees_the_scene(self):
+        last = os.path.join(self.temporary_folder(), "last.ppm")
+        report = self.stream("--seconds", 4, "--timecodes", "--cell", 12, "--ppm-last", last)
+        self.assert_clean(report)
+        decoded = report["decoded"]
+        self.assertEqual(report["rtsp"]["codec"], self.codec)
+        self.assertEqual((decoded["width"], decoded["height"], decoded["errors"]), (480, 270, 0))
+        self.assertEqual(decoded["pictures"], report["frames_delivered"])
+        self.assertEqual((decoded["colorspace"], decoded["range"]), (1, 1))
+        self.assertEqual(decoded["held_max"], 0, "pictures are held back")
+        self.assertGreater(decoded["timecodes"], 5)
+        self.assertEqual((report["idr"], report["idr_unmarked"], report["idr_unrecognised"]), (1, 0, 0))
+        self.assert_colour(Picture(last).mean(16, 248, 12, 12), (0x20, 0x24, 0x28))
+
+    def test_an_idr_on_demand(self):
+        report = self.stream("--seconds", 3, "--send-idr-every", 0.7, "--decode")
+        self.assert_clean(report)
+        self.assertGreaterEqual(report["idr"], 3)
+        self.assertEqual((report["idr_unmarked"], report["idr_unrecognised"]), (0, 0))
+
+    def test_a_loss_is_answered(self):
+        report = self.stream("--seconds", 5, "--every", 7, "--loss-per-block", "m+1", "--decode")
+        self.assertEqual((report["rtsp"]["codec"], report["decoded"]["errors"]), (self.codec, 0))
+        self.assertGreater(report["frames_lost"], 0)
+        self.assertGreater(report["idr"], 1)
+        self.assertEqual(report["idr_unrecognised"], 0)
+
+    def test_who_does_not_want_it_gets_h264(self):
+        report = self.client.stream(*self.asked, "--seconds", 1, "--decode")
+        self.assert_clean(report)
+        self.assertEqual(report["rtsp"]["codec"], "h264")
+
+    def test_it_is_not_offered_beyond_what_the_cores_hold(self):
+        report = self.client.stream(*self.too_much, "--codec", self.codec, "--seconds", 1, "--frames", 1)
+        self.assertEqual(report["rtsp"]["codec"], "h264")
+        self.host.wait_log(rf"{self.name} is not offered: software makes [0-9.]+ million pixels of it a second")
+
+
+class Hevc(Software, DisplayTest):
+    settings = {"encoder": "software", "codecs": "hevc"}
+    codec, name, encoder, bit = "hevc", "HEVC", "x265", 0x100
+
+
+class Unwanted(DisplayTest):
+    settings = {"encoder": "software"}
+
+    def test_software_alone_is_no_reason_for_another_codec(self):
+        self.assertIn("<ServerCodecModeSupport>1<", self.client.xml("serverinfo"))
+        for codec in ("hevc", "av1"):
+            report = self.client.stream(*self.stream_options("--codec", codec, "--seconds", 1))
+            self.assert_clean(report)
+            self.assertEqual(report["rtsp"]["codec"], "h264")
