@@ -4,7 +4,7 @@ the host measures at its start whether it does."""
 import os
 import re
 
-from harness import DisplayTest, Page, Picture
+from harness import DisplayTest, Page, Picture, wait_for
 
 
 class Software:
@@ -22,7 +22,13 @@ class Software:
         stream = self.client.stream_start(*self.asked, "--codec", self.codec, "--seconds", 60)
         self.addCleanup(stream.dispose)
         stream.wait_streaming()
-        status = Page(self.host).call("GET", "status")
+        page = Page(self.host)
+
+        def status_of_a_second():
+            status = page.call("GET", "status")
+            return status if status["sessions"][0]["encoder"] else None
+
+        status = wait_for(status_of_a_second, 10, "the encoder's name")
         self.assertIn((self.encoder, self.name, True),
                       [(one["name"], one["codec"], one["usable"]) for one in status["encoders"]])
         self.assertEqual([(one["encoder"], one["codec"]) for one in status["sessions"]], [(self.encoder, self.name)])
