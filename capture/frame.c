@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,9 +32,30 @@ static struct pool_frame *pool_frame_of(struct frame *frame)
     return container_of(frame, struct pool_frame, frame);
 }
 
-static size_t align_row(size_t bytes)
+static size_t stride_of(const struct frame_layout *layout)
 {
+    size_t bytes = (size_t)layout->width * (size_t)frame_shape_of(layout->format)->pixel_bytes;
     return (bytes + ROW_ALIGNMENT - 1) / ROW_ALIGNMENT * ROW_ALIGNMENT;
+}
+
+/* Its planes, one after the other in `memory`. */
+static void lay_out(const struct frame_layout *layout, uint8_t *memory, struct frame *ret_frame)
+{
+    size_t stride = stride_of(layout);
+    ret_frame->layout = *layout;
+    for (int plane = 0; plane < frame_shape_of(layout->format)->planes; plane++) {
+        ret_frame->planes[plane] = memory;
+        ret_frame->strides[plane] = (int)stride;
+        memory += stride * (size_t)frame_rows(layout, plane);
+    }
+}
+
+static size_t size_of(const struct frame_layout *layout)
+{
+    size_t rows = 0;
+    for (int plane = 0; plane < frame_shape_of(layout->format)->planes; plane++)
+        rows += (size_t)frame_rows(layout, plane);
+    return stride_of(layout) * rows;
 }
 
 static bool layout_is_valid(const struct frame_layout *layout)
@@ -52,11 +74,7 @@ struct frame_pool *frame_pool_create(const struct frame_layout *layout, int coun
     struct frame_pool *self = calloc(1, sizeof(*self));
     if (!self)
         return log_oom("frame");
-    bool nv12 = layout->format == FRAME_NV12;
-    size_t stride = align_row((size_t)layout->width * (nv12 ? 1 : 4));
-    size_t first = stride * (size_t)layout->height;
-    size_t size = nv12 ? first + first / 2 : first;
-    size = align_row(size);
+    size_t size = size_of(layout);
     self->memory = aligned_alloc(ROW_ALIGNMENT, size * (size_t)count);
     if (!self->memory) {
         free(self);
@@ -68,11 +86,7 @@ struct frame_pool *frame_pool_create(const struct frame_layout *layout, int coun
     self->count = count;
     for (int i = 0; i < count; i++) {
         struct frame *frame = &self->frames[i].frame;
-        frame->layout = *layout;
-        frame->planes[0] = self->memory + size * (size_t)i;
-        frame->planes[1] = nv12 ? frame->planes[0] + first : NULL;
-        frame->strides[0] = (int)stride;
-        frame->strides[1] = nv12 ? (int)stride : 0;
+        lay_out(layout, self->memory + size * (size_t)i, frame);
         frame->index = i;
         frame->opaque = self;
     }

@@ -13,7 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK_PX = 8 * TILE_WIDTH_PX /* converted at a time: stays in the first cache */ };
+enum {
+    CHUNK_PX = 8 * TILE_WIDTH_PX, /* converted at a time: stays in the first cache */
+    CHUNK_PIXEL_BYTES = 2,        /* of the largest format that is converted */
+    CACHE_LINE_BYTES = 64
+};
 
 struct tiles {
     int columns, rows; /* of the whole picture */
@@ -66,11 +70,11 @@ static void mark_stale(struct tiles *self, const struct region *stale)
 
 /* Two rows of an area, or of a part of it: new, as in the picture before, and where they go. */
 struct strip {
-    const uint8_t *fresh[3], *before[3];
-    uint8_t *target[3];
-    int count;       /* of the pointers that are used: both rows of luma and one of chroma, or both of BGR0 */
-    int pixel_bytes; /* 1 or 4 */
-    uint64_t mask;   /* of each eight bytes, what counts */
+    const uint8_t *fresh[CONVERT_LINES_MAX];
+    uint8_t *before[CONVERT_LINES_MAX], *target[CONVERT_LINES_MAX];
+    int count; /* of the pointers that are used: see convert_lines() */
+    int pixel_bytes;
+    uint64_t mask; /* of each eight bytes, what counts */
 };
 
 /* Sixteen bytes, for compilers that know no loop worth it. */
@@ -127,35 +131,22 @@ static inline void settle(const struct strip *strip, int offset, int size_bytes,
 
 /* One chunk of two rows, converted. For BGR0 that is the source itself. */
 struct chunk {
-    uint8_t luma[2][CHUNK_PX], chroma[CHUNK_PX];
+    _Alignas(CACHE_LINE_BYTES) uint8_t lines[CONVERT_LINES_MAX][CHUNK_PX * CHUNK_PIXEL_BYTES];
 };
-
-static void strip_add(struct strip *self, const struct tiles_job *job, const struct frame *target, int plane,
-                      int64_t offset, const uint8_t *fresh)
-{
-    self->fresh[self->count] = fresh;
-    self->before[self->count] = job->before->planes[plane] + offset;
-    self->target[self->count] = target->planes[plane] + offset;
-    self->count++;
-}
 
 /* Two rows of pixels, `r`. */
 static struct strip strip_of(const struct tiles_job *job, const struct frame *target, const struct chunk *chunk,
                              struct rect r)
 {
     static const uint8_t colours[8] = {255, 255, 255, 0, 255, 255, 255, 0};
-    int64_t line = target->strides[0], first = r.y * line;
-    struct strip strip = {.pixel_bytes = 1, .mask = UINT64_MAX};
-    if (target->layout.format == FRAME_NV12) {
-        strip_add(&strip, job, target, 0, first + r.x, chunk->luma[0]);
-        strip_add(&strip, job, target, 0, first + line + r.x, chunk->luma[1]);
-        strip_add(&strip, job, target, 1, (int64_t)(r.y / 2) * target->strides[1] + r.x, chunk->chroma);
-    } else {
-        strip.pixel_bytes = 4;
+    struct strip strip = {.pixel_bytes = frame_shape_of(target->layout.format)->pixel_bytes, .mask = UINT64_MAX};
+    bool converted = target->layout.format != FRAME_BGR0;
+    strip.count = convert_lines(target, r.x, r.y, strip.target);
+    convert_lines(job->before, r.x, r.y, strip.before);
+    for (int i = 0; i < strip.count; i++)
+        strip.fresh[i] = converted ? chunk->lines[i] : image_at(job->source, r.x, r.y + i);
+    if (!converted)
         memcpy(&strip.mask, colours, sizeof(strip.mask));
-        strip_add(&strip, job, target, 0, first + 4 * r.x, image_at(job->source, r.x, r.y));
-        strip_add(&strip, job, target, 0, first + line + 4 * r.x, image_at(job->source, r.x, r.y + 1));
-    }
     return strip;
 }
 
@@ -163,10 +154,10 @@ static void fill_chunk(const struct tiles_job *job, struct rect r, struct chunk 
 {
     struct convert_rows rows = {
         .rows = {image_at(job->source, r.x, r.y), image_at(job->source, r.x, r.y + 1)},
-        .y = {ret_chunk->luma[0], ret_chunk->luma[1]},
-        .c = ret_chunk->chroma,
         .has_left = r.x > 0,
     };
+    for (int i = 0; i < CONVERT_LINES_MAX; i++)
+        rows.lines[i] = ret_chunk->lines[i];
     convert_rows(job->speed, job->matrix, &rows, r.width);
 }
 
@@ -174,13 +165,11 @@ static void fill_chunk(const struct tiles_job *job, struct rect r, struct chunk 
 static void prefetch(const struct strip *strip, int x, int width, const uint8_t *changed)
 {
     for (int at = -(x % TILE_WIDTH_PX); at < width; at += TILE_WIDTH_PX, changed++) {
-        int offset = at < 0 ? 0 : at;
-        for (int i = 0; i < strip->count; i++) {
-            if (*changed)
-                __builtin_prefetch(strip->target[i] + offset, 1);
-            else
-                __builtin_prefetch(strip->before[i] + offset);
-        }
+        uint8_t *const *lines = *changed ? strip->target : strip->before;
+        int from = (at < 0 ? 0 : at) * strip->pixel_bytes, to = from + TILE_WIDTH_PX * strip->pixel_bytes;
+        for (int i = 0; i < strip->count; i++)
+            for (int offset = from; offset < to; offset += CACHE_LINE_BYTES)
+                __builtin_prefetch(lines[i] + offset);
     }
 }
 
@@ -190,7 +179,7 @@ static void settle_chunk(const struct tiles_job *job, struct frame *target, stru
 {
     struct chunk chunk;
     struct strip strip = strip_of(job, target, &chunk, r);
-    if (target->layout.format == FRAME_NV12) {
+    if (target->layout.format != FRAME_BGR0) {
         prefetch(&strip, r.x, r.width, changed);
         fill_chunk(job, r, &chunk);
     }

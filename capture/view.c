@@ -30,7 +30,7 @@ struct view *view_create(struct display *display, const struct view_config *conf
     atomic_init(&self->references, 1);
     self->display = display;
     self->config = *config;
-    self->matrix = convert_matrix_for(layout->colour_space, layout->full_range);
+    self->matrix = convert_matrix_for(layout);
     self->speed = convert_best();
     view_set_rate(self, config->fps_x100);
     self->all_pending = true;

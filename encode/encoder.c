@@ -80,22 +80,24 @@ static struct encoder *create(const struct encoder_ops *ops, const struct encode
 /* Large enough for every hardware encoder (NVENC refuses less than 145 px). */
 enum { PROBE_WIDTH = 640, PROBE_HEIGHT = 360 };
 
-/* A black picture in memory of our own: the probe needs no pool. free(planes[0]) gives it back. */
-static bool make_black_frame(enum frame_format format, struct frame *ret_frame)
+/* A grey picture in memory of our own: the probe needs no pool. free(planes[0]) gives it back. */
+static bool make_grey_frame(enum frame_format format, struct frame *ret_frame)
 {
-    int bytes_per_px = format == FRAME_NV12 ? 1 : 4;
-    size_t luma = (size_t)PROBE_WIDTH * PROBE_HEIGHT * (size_t)bytes_per_px;
-    uint8_t *pixels = aligned_alloc(64, luma * 2);
-    if (!pixels)
+    const struct frame_shape *shape = frame_shape_of(format);
+    size_t stride = (size_t)PROBE_WIDTH * (size_t)shape->pixel_bytes, plane_bytes = stride * PROBE_HEIGHT;
+    uint8_t *memory = aligned_alloc(64, plane_bytes * (size_t)shape->planes);
+    if (!memory)
         return false;
-    memset(pixels, format == FRAME_NV12 ? 16 : 0, luma);
-    memset(pixels + luma, 128, luma);
+    memset(memory, 128,
+           plane_bytes * (size_t)shape->planes); /* of a word, its upper byte: the rest is next to nothing */
     *ret_frame = (struct frame){
         .layout = {.width = PROBE_WIDTH, .height = PROBE_HEIGHT, .format = format, .colour_space = FRAME_BT709},
-        .planes = {pixels, format == FRAME_NV12 ? pixels + luma : NULL},
-        .strides = {PROBE_WIDTH * bytes_per_px, format == FRAME_NV12 ? PROBE_WIDTH : 0},
         .number = 1,
     };
+    for (int plane = 0; plane < shape->planes; plane++) {
+        ret_frame->planes[plane] = memory + (size_t)plane * plane_bytes;
+        ret_frame->strides[plane] = (int)stride;
+    }
     return true;
 }
 
@@ -115,7 +117,7 @@ static void probe(const struct encoder_ops *ops, enum encoder_codec codec, struc
     struct frame frame;
     *ret_report = (struct encoder_report){
         .name = ops->name, .hardware = ops->hardware, .codec = codec, .format = ops->format, .reason = "out of memory"};
-    if (!make_black_frame(ops->format, &frame))
+    if (!make_grey_frame(ops->format, &frame))
         return;
     struct encoder_config config = {
         .codec = codec, .layout = frame.layout, .fps_x100 = 6000, .bitrate_kbps = 5000, .slices = 1, .threads = 1};

@@ -39,7 +39,7 @@ bool bench_source_init(struct bench_source *self, enum bench_scene_kind kind, co
                        int fps, int64_t now_ns)
 {
     *self = (struct bench_source){.width = layout->width, .height = layout->height, .fps = fps};
-    self->matrix = convert_matrix_for(layout->colour_space, layout->full_range);
+    self->matrix = convert_matrix_for(layout);
     self->pixels = malloc((size_t)layout->width * (size_t)layout->height * sizeof(*self->pixels));
     self->pool = frame_pool_create(layout, 1);
     if (!self->pixels || !self->pool)

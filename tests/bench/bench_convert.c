@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * bench_convert: milliseconds of processor time of the conversion alone, 2560x1440, medians of interleaved runs.
- * usage: bench_convert [RUNS]
+ * usage: bench_convert [RUNS [FORMAT]]
  * `all changed` and `unchanged`: with the comparison (capture/tiles.h), every byte other than before or none. The
  * frames take turns as in a view, so that what is written was not in the cache a moment ago.
  */
@@ -18,6 +18,10 @@ static const struct rect rects[RECTS] = {
     {0, 0, WIDTH, HEIGHT}, {500, 200, 1000, 800}, {512, 512, 512, 128}, {1000, 500, 14, 20}};
 static const char *const ways[] = {"convert", "unchanged", "all changed", "copy"};
 enum { CONVERT, UNCHANGED, CHANGED, COPY, WAYS };
+static const char *const formats[FRAME_FORMATS] = {
+    [FRAME_NV12] = "nv12",     [FRAME_BGR0] = "bgr0",           [FRAME_P010] = "p010",
+    [FRAME_YUV444] = "yuv444", [FRAME_YUV444_10] = "yuv444-10",
+};
 
 struct bench {
     struct image images[2];
@@ -91,31 +95,46 @@ static void print(int speed, int rect, int runs)
     printf(" ms\n");
 }
 
-int main(int argc, char **argv)
+static void measure_all(struct bench *self, int runs)
 {
-    int runs = argc > 1 ? atoi(argv[1]) : 21, best = (int)convert_best();
-    if (runs < 1 || runs > RUNS_MAX)
-        return 2;
-    struct frame_layout layout = {WIDTH, HEIGHT, FRAME_NV12, FRAME_BT709, false};
-    struct frame_pool *pool = frame_pool_create(&layout, FRAMES);
-    struct bench bench = {.images = {make_image(1), make_image(2)}, .tiles = tiles_create(&layout)};
-    if (!pool || !bench.tiles || !bench.images[0].pixels || !bench.images[1].pixels)
-        return 1;
-    for (int i = 0; i < FRAMES; i++)
-        bench.frames[i] = frame_pool_take(pool);
-    bench.matrix = convert_matrix_for(layout.colour_space, layout.full_range);
-    for (int i = 0; i < runs * (best + 1) * RECTS * WAYS; i++)
-        measure(&bench, i % (best + 1), i / (best + 1) % RECTS, i / (best + 1) / RECTS % WAYS,
-                i / (best + 1) / RECTS / WAYS);
-    for (int speed = 0; speed <= best; speed++) {
+    int speeds = (int)convert_best() + 1;
+    for (int i = 0; i < runs * speeds * RECTS * WAYS; i++)
+        measure(self, i % speeds, i / speeds % RECTS, i / speeds / RECTS % WAYS, i / speeds / RECTS / WAYS);
+    for (int speed = 0; speed < speeds; speed++) {
         for (int rect = 0; rect < RECTS; rect++)
             print(speed, rect, runs);
+    }
+}
+
+static bool run(const struct image images[2], enum frame_format format, int runs)
+{
+    struct frame_layout layout = {WIDTH, HEIGHT, format, FRAME_BT709, false};
+    struct frame_pool *pool = frame_pool_create(&layout, FRAMES);
+    struct bench bench = {.images = {images[0], images[1]}, .tiles = tiles_create(&layout)};
+    bool made = pool && bench.tiles;
+    for (int i = 0; made && i < FRAMES; i++)
+        bench.frames[i] = frame_pool_take(pool);
+    bench.matrix = convert_matrix_for(&layout);
+    if (made) {
+        printf("%s\n", formats[format]);
+        measure_all(&bench, runs);
     }
     for (int i = 0; i < FRAMES; i++)
         frame_unref(bench.frames[i]);
     frame_pool_unref(pool);
     tiles_destroy(bench.tiles);
-    free(bench.images[0].pixels);
-    free(bench.images[1].pixels);
-    return 0;
+    return made;
+}
+
+int main(int argc, char **argv)
+{
+    int runs = argc > 1 ? atoi(argv[1]) : 21;
+    const struct image images[] = {make_image(1), make_image(2)};
+    bool done = runs >= 1 && runs <= RUNS_MAX && images[0].pixels && images[1].pixels;
+    for (int format = 0; done && format < FRAME_FORMATS; format++)
+        if (argc < 3 || strcmp(argv[2], formats[format]) == 0)
+            done = run(images, (enum frame_format)format, runs);
+    free(images[0].pixels);
+    free(images[1].pixels);
+    return done ? 0 : 1;
 }

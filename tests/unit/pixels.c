@@ -15,11 +15,21 @@ int below(uint32_t *seed, int limit)
 
 bool same_pixel(const struct frame *a, const struct frame *b, int x, int y)
 {
-    int64_t offset = (int64_t)y * a->strides[0];
-    if (a->layout.format == FRAME_BGR0)
-        return memcmp(a->planes[0] + offset + 4 * x, b->planes[0] + offset + 4 * x, 3) == 0;
-    int64_t chroma = (int64_t)(y / 2) * a->strides[1] + x;
-    return a->planes[0][offset + x] == b->planes[0][offset + x] && a->planes[1][chroma] == b->planes[1][chroma];
+    const struct frame_shape *shape = frame_shape_of(a->layout.format);
+    size_t bytes = a->layout.format == FRAME_BGR0 ? 3 : (size_t)shape->pixel_bytes;
+    for (int plane = 0; plane < shape->planes; plane++)
+        if (memcmp(frame_at(a, plane, x, y), frame_at(b, plane, x, y), bytes) != 0)
+            return false;
+    return true;
+}
+
+bool same_row(const struct frame *a, const struct frame *b, int y)
+{
+    const struct frame_shape *shape = frame_shape_of(a->layout.format);
+    for (int plane = 0; plane < shape->planes; plane++)
+        if (memcmp(frame_at(a, plane, 0, y), frame_at(b, plane, 0, y), (size_t)(a->layout.width * shape->pixel_bytes)))
+            return false;
+    return true;
 }
 
 bool covered(const struct region *region, int x, int y)

@@ -9,6 +9,7 @@
 
 uint32_t next_random(uint32_t *seed);
 int below(uint32_t *seed, int limit); /* 0 to limit - 1 */
-/* Of plane 0, and of plane 1 for NV12; the x of BGR0 does not count. Both frames have the same layout. */
+/* Of interleaved chroma one of the pair, by x; the x of BGR0 does not count. Both frames have the same layout. */
 bool same_pixel(const struct frame *a, const struct frame *b, int x, int y);
+bool same_row(const struct frame *a, const struct frame *b, int y); /* all bytes, the x too: quick */
 bool covered(const struct region *region, int x, int y);

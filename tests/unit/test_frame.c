@@ -16,20 +16,25 @@ static const struct frame_layout nv12 = {.width = 130, .height = 34, .format = F
 static void rows_are_aligned_and_inside_the_frame(void **state)
 {
     (void)state;
-    for (int format = 0; format < 2; format++) {
+    static const int pixel_bytes[FRAME_FORMATS] = {1, 4, 2, 1, 2};
+    static const int rows[FRAME_FORMATS][3] = {{34, 17}, {34}, {34, 17}, {34, 34, 34}, {34, 34, 34}};
+    for (int format = 0; format < FRAME_FORMATS; format++) {
         struct frame_layout layout = nv12;
         layout.format = (enum frame_format)format;
         struct frame_pool *pool = frame_pool_create(&layout, 3);
         for (int i = 0; i < 3; i++) {
             struct frame *frame = frame_pool_take(pool);
-            assert_int_equal((uintptr_t)frame->planes[0] % 64, 0);
-            assert_int_equal(frame->strides[0] % 64, 0);
-            memset(frame->planes[0], 1, (size_t)frame->strides[0] * 34); /* the sanitizer watches */
-            if (layout.format == FRAME_NV12) {
-                assert_int_equal((uintptr_t)frame->planes[1] % 64, 0);
-                memset(frame->planes[1], 2, (size_t)frame->strides[1] * 17);
+            for (int plane = 0; plane < 3; plane++) {
+                assert_int_equal((uintptr_t)frame->planes[plane] % 64, 0);
+                assert_int_equal(frame->strides[plane] % 64, 0);
+                assert_int_equal(frame->planes[plane] != NULL, rows[format][plane] > 0);
+                for (int y = 0; y < rows[format][plane]; y++) /* the sanitizer watches */
+                    memset(frame->planes[plane] + y * frame->strides[plane], plane + 1,
+                           (size_t)(130 * pixel_bytes[format]));
             }
-            assert_int_equal(frame->planes[0][0], 1);
+            for (int plane = 0; plane < 3 && rows[format][plane]; plane++) /* none lies in another */
+                for (int y = 0; y < 34; y++)
+                    assert_int_equal(*frame_at(frame, plane, 129, y), plane + 1);
             frame_unref(frame);
         }
         frame_pool_unref(pool);

@@ -45,7 +45,7 @@ static void rig_start(struct rig *self, enum frame_format format, uint32_t seed)
     self->target = frame_pool_take(self->pool);
     self->wanted = frame_pool_take(self->pool);
     self->tiles = tiles_create(&layout);
-    self->matrix = convert_matrix_for(layout.colour_space, layout.full_range);
+    self->matrix = convert_matrix_for(&layout);
     for (int i = 0; i < WIDTH * HEIGHT * 4; i++)
         self->source.pixels[i] = (uint8_t)next_random(&self->seed);
     convert_area(CONVERT_PLAIN, &self->matrix, &self->source, all, self->before);
@@ -97,12 +97,10 @@ static void spoil(struct rig *self, const struct region *areas, struct region *r
     if (rect_is_empty(r))
         return;
     region_add(ret_stale, r);
-    int bytes = self->target->layout.format == FRAME_BGR0 ? 4 : 1;
-    for (int y = r.y; y < r.y + r.height; y++)
-        memset(self->target->planes[0] + (ptrdiff_t)y * self->target->strides[0] + (ptrdiff_t)r.x * bytes, 0x77,
-               (size_t)(r.width * bytes));
-    for (int y = r.y / 2; bytes == 1 && y < (r.y + r.height) / 2; y++)
-        memset(self->target->planes[1] + (ptrdiff_t)y * self->target->strides[1] + r.x, 0x77, (size_t)r.width);
+    const struct frame_shape *shape = frame_shape_of(self->target->layout.format);
+    for (int plane = 0; plane < shape->planes; plane++)
+        for (int y = r.y; y < r.y + r.height; y++)
+            memset(frame_at(self->target, plane, r.x, y), 0x77, (size_t)(r.width * shape->pixel_bytes));
 }
 
 /* Tiles of the whole picture that differ somewhere. */
@@ -110,7 +108,7 @@ static void differing_tiles(const struct rig *self, bool ret_differs[ROWS][COLUM
 {
     memset(ret_differs, 0, sizeof(bool) * ROWS * COLUMNS);
     for (int y = 0; y < HEIGHT; y++) {
-        for (int x = 0; x < WIDTH; x++)
+        for (int x = same_row(self->before, self->wanted, y) ? WIDTH : 0; x < WIDTH; x++)
             ret_differs[y / 16][x / 64] |= !same_pixel(self->before, self->wanted, x, y);
     }
 }
@@ -120,10 +118,11 @@ static void assert_right(const struct rig *self, const struct region *areas, con
     bool differs[ROWS][COLUMNS];
     differing_tiles(self, differs);
     for (int y = 0; y < HEIGHT; y++) {
+        bool right = same_row(self->target, self->wanted, y), still = same_row(self->before, self->wanted, y);
         for (int x = 0; x < WIDTH; x++) {
             bool said = covered(changed, x, y);
-            assert_true(same_pixel(self->target, self->wanted, x, y));
-            assert_true(said || same_pixel(self->before, self->wanted, x, y));
+            assert_true(right || same_pixel(self->target, self->wanted, x, y));
+            assert_true(said || still || same_pixel(self->before, self->wanted, x, y));
             assert_true(!said || (differs[y / 16][x / 64] && covered(areas, x, y)));
         }
     }
@@ -146,11 +145,11 @@ static void step(struct rig *self, enum convert_speed speed)
 static void what_is_written_and_said_is_what_differs(void **state)
 {
     (void)state;
-    for (int format = 0; format < 2; format++) {
+    for (int format = 0; format < FRAME_FORMATS; format++) {
         for (int speed = 0; speed <= (int)convert_best(); speed++) {
             struct rig rig;
             rig_start(&rig, (enum frame_format)format, (uint32_t)(format * 10 + speed + 1));
-            for (int i = 0; i < 60; i++)
+            for (int i = 0; i < 20; i++)
                 step(&rig, (enum convert_speed)speed);
             rig_stop(&rig);
         }

@@ -88,7 +88,7 @@ static bool take(struct rig *self)
 static void compute_wanted(struct rig *self)
 {
     const struct frame_layout *layout = &self->wanted->layout;
-    struct convert_matrix matrix = convert_matrix_for(layout->colour_space, layout->full_range);
+    struct convert_matrix matrix = convert_matrix_for(layout);
     struct image out = self->screen;
     if (layout->width != out.width || layout->height != out.height) {
         struct scaler *scaler = scaler_create(out.width, out.height, layout->width, layout->height);
@@ -108,9 +108,11 @@ static void assert_shown(struct rig *self)
     const struct frame_layout *layout = &self->wanted->layout;
     compute_wanted(self);
     for (int y = 0; y < layout->height; y++) {
-        for (int x = 0; x < layout->width; x++) {
-            assert_true(same_pixel(self->taken, self->wanted, x, y));
-            if (self->last && !same_pixel(self->taken, self->last, x, y))
+        bool right = same_row(self->taken, self->wanted, y),
+             still = !self->last || same_row(self->taken, self->last, y);
+        for (int x = 0; x < layout->width && !(right && still); x++) {
+            assert_true(right || same_pixel(self->taken, self->wanted, x, y));
+            if (!still && !same_pixel(self->taken, self->last, x, y))
                 assert_true(covered(&self->damage, x, y));
         }
     }
@@ -174,7 +176,7 @@ static void run_steps(int width, int height, enum frame_format format)
 static void after_random_steps_a_view_shows_the_screen(void **state)
 {
     (void)state;
-    for (int format = 0; format < 2; format++) {
+    for (int format = 0; format < FRAME_FORMATS; format++) {
         run_steps(WIDTH, HEIGHT, (enum frame_format)format);
         run_steps(500, 400, (enum frame_format)format); /* smaller, with bars */
     }
@@ -183,7 +185,7 @@ static void after_random_steps_a_view_shows_the_screen(void **state)
 static void one_pixel_under_full_damage_is_a_small_damage(void **state)
 {
     (void)state;
-    for (int format = 0; format < 2; format++) {
+    for (int format = 0; format < FRAME_FORMATS; format++) {
         struct rig rig;
         rig_start(&rig, WIDTH, HEIGHT, (enum frame_format)format);
         struct region all = whole_screen(&rig);
