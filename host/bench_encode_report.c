@@ -17,8 +17,8 @@ static const struct column {
 } columns[] = {
     {offsetof(struct bench_encode_row, first_ms), "first_ms", "first", "ms", 8, 1},
     {offsetof(struct bench_encode_row, p50_ms), "p50_ms", "ms each", "p50", 9, 2},
-    {offsetof(struct bench_encode_row, p95_ms), "p95_ms", "", "p95", 7, 2},
-    {offsetof(struct bench_encode_row, p99_ms), "p99_ms", "", "p99", 7, 2},
+    {offsetof(struct bench_encode_row, p95_ms), "p95_ms", "", "p95", 9, 2},
+    {offsetof(struct bench_encode_row, p99_ms), "p99_ms", "", "p99", 9, 2},
     {offsetof(struct bench_encode_row, fps), "fps", "", "fps", 7, 0},
     {offsetof(struct bench_encode_row, kbps), "kbps", "kbit/s", "got", 8, 0},
     {offsetof(struct bench_encode_row, psnr), "psnr_db", "PSNR", "mean", 7, 1},
