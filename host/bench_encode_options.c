@@ -5,7 +5,8 @@
 
 static const char usage[] =
     "usage: earthshine bench encode [options]     measure the encoders of this machine, without a display\n"
-    "options: --encoder NAME       auto: each that works; or nvenc, nvenc-lavc, vaapi, x264 (auto)\n"
+    "options: --encoder NAME       auto: each that works; or software, or a name: nvenc, nvenc-lavc, vaapi,\n"
+    "                              x264, x265 (auto)\n"
     "         --codec NAME,...     h264, hevc, av1 (all of them)\n"
     "         --size WxH,...       (1280x720,1920x1080,2560x1440,3840x2160)\n"
     "         --seconds N          of pictures in each row, 60 a second, 1 to 15 (2); the whole run takes at most\n"

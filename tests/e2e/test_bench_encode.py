@@ -91,6 +91,13 @@ class InSoftware(BenchEncodeTest):
         document["results"] = [r for r in document["results"] if r["encoder"] == "x264"]
         self.assert_rows(done, document, "x264")
 
+    def test_hevc(self):
+        done = self.bench("--size", "640x480", "--seconds", "1", "--encoder", "x265", "--codec", "hevc")
+        document = self.document()
+        self.assert_report(done, document)
+        self.assert_rows(done, document, "x265", ("640x480",))
+        self.assertEqual({r["codec"] for r in document["results"]}, {"hevc"})
+
     def test_the_time_it_may_take_is_told(self):
         done = self.bench("--encoder", "x264", "--size", "640x480", "--seconds", "1", "--codec", "h264")
         self.assertIn("3 rows, at most 55 s in all", done.stdout)
