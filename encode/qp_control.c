@@ -2,12 +2,13 @@
 #include "encode/qp_control.h"
 
 enum {
-    BUCKET_SHARES = 4,     /* as net/pacer.h */
-    IDR_PER_SECOND = 10,   /* an IDR: 1/10 s of the rate */
-    REPAY_NS = 125000000,  /* half of what is missing is repaid in this time */
-    INTERVALS_MOST = 16,   /* pictures come seldom when a packet alone takes the rate */
-    FORGET_NS = 250000000, /* after such a pause what moves may be something else */
-    FALL_NS = 45000000,    /* between falls while something changes */
+    BUCKET_SHARES = 4,      /* as net/pacer.h */
+    IDR_PER_SECOND = 10,    /* an IDR: 1/10 s of the rate */
+    EXEMPT_NS = 1050000000, /* between IDRs that the pacer does not count; it waits for 1 s, from their end */
+    REPAY_NS = 125000000,   /* half of what is missing is repaid in this time */
+    INTERVALS_MOST = 16,    /* pictures come seldom when a packet alone takes the rate */
+    FORGET_NS = 250000000,  /* after such a pause what moves may be something else */
+    FALL_NS = 45000000,     /* between falls while something changes */
     FALL_MIN = 2,
     RETRY_STEP = 2, /* at least, of an IDR that was too large; then 8, then 32 */
     REPEATS_AS_THEY_ARE = 2,
@@ -116,8 +117,10 @@ static double share_of(const struct qp_control *self)
 static double allowance(const struct qp_control *self, const struct mb_map_change *change)
 {
     double share = share_of(self), bits;
-    if (self->idr)
-        return kbps_of(&self->config) * 1000.0 / IDR_PER_SECOND * IDR_MARGIN;
+    if (self->idr) {
+        double most = kbps_of(&self->config) * 1000.0 / IDR_PER_SECOND * IDR_MARGIN;
+        return self->exempt ? most : clamp(self->tokens, share, most);
+    }
     if (change->sudden * 4 < change->activity) {
         bits = share + (self->tokens - BUCKET_SHARES / 2 * share) * self->interval_ns / REPAY_NS;
         return clamp(bits, share / 4, self->tokens > share ? self->tokens : share);
@@ -200,11 +203,21 @@ static int hold(struct qp_control *self, const struct mb_map *map, const struct 
     return needed;
 }
 
+/* One IDR a second is not counted. */
+static void exempt(struct qp_control *self, int64_t now_ns)
+{
+    self->exempt = !self->exempt_ns || now_ns - self->exempt_ns >= EXEMPT_NS;
+    if (self->exempt)
+        self->exempt_ns = now_ns;
+}
+
 int qp_control_choose(struct qp_control *self, const struct mb_map *map, const struct mb_map_change *change, bool idr,
                       int64_t now_ns)
 {
     pass_time(self, now_ns);
     self->idr = idr;
+    if (idr && !self->tries)
+        exempt(self, now_ns);
     self->kind = kind_of(self, change->count);
     self->rests = change->count ? 0 : self->rests + 1;
     if (change->count) {
@@ -250,7 +263,7 @@ bool qp_control_coded(struct qp_control *self, const struct mb_map_change *chang
     bool too_large = cost > limit || (burst > 0 && taken > burst);
     bool again = self->idr && too_large && self->qp < QP_CONTROL_MAX;
     if (!again)
-        self->tokens -= self->idr ? clamp(cost - limit, 0, cost) : cost;
+        self->tokens -= self->idr && self->exempt ? clamp(cost - limit, 0, cost) : cost;
     self->tries = again ? self->tries + 1 : 0;
     return again;
 }

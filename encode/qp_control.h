@@ -6,7 +6,8 @@
  * Tokens: the rate fills a bucket of four frame shares, what is sent empties it, as the sender's pacer counts
  * (net/pacer.h), in bits on the wire when it is known what the sender makes of a picture: one that finds its bits there
  * leaves at once. Moving pictures aim at a half-full bucket, reached within 250 ms; a sudden change may take all but
- * one share; a still picture is refined with what is left over.
+ * one share; a still picture is refined with what is left over. An IDR may take 100 ms of the rate that are not
+ * counted, unless there was such a one in the last second: then it gets what the bucket holds.
  *
  * Bits are foretold: of what goes on moving, from what the last such pictures took; of a sudden change, from its
  * activity (mb_map.h); of refinement, from how much more bits the finer QP would have taken. Each has a factor that is
@@ -44,6 +45,7 @@ struct qp_control {
     double tokens;      /* bits on the wire; negative: overdrawn */
     double interval_ns; /* between pictures, mean of the last ones */
     int64_t last_ns;    /* time of the last picture; 0: none yet */
+    int64_t exempt_ns;  /* time of the last IDR that was not counted; 0: none yet */
     int64_t fell_ns;    /* when the QP last fell while something changed */
     int qp;             /* of the last picture */
     int rests;          /* pictures since something changed */
@@ -54,6 +56,7 @@ struct qp_control {
 
     int tries; /* of an IDR that were too large */
     bool idr;  /* the picture in hand, as are the next */
+    bool exempt;
     int kind;
     double moving, sudden, refined, fixed; /* bits foretold */
 };

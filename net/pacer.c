@@ -39,9 +39,9 @@ void pacer_set_rate(struct pacer *self, int bitrate_kbps)
     memset(self->slots, 0, sizeof(self->slots));
 }
 
-void pacer_frame(struct pacer *self, bool idr)
+void pacer_frame(struct pacer *self, bool idr, int64_t now_ns)
 {
-    self->exempt_bytes = idr ? self->rate_bytes / EXEMPT_PER_SECOND : 0;
+    self->exempt_bytes = idr && now_ns >= self->next_exempt_ns ? self->rate_bytes / EXEMPT_PER_SECOND : 0;
 }
 
 static int64_t charged(const struct pacer *self, size_t bytes)
@@ -100,6 +100,8 @@ void pacer_sent(struct pacer *self, size_t bytes, int64_t now_ns)
     int64_t start_ns = max64(self->due_ns, now_ns - LINE_LATE_NS);
     self->line_ns = max64(self->line_ns, start_ns) + (int64_t)bytes * LINE_NS_PER_BYTE;
     int64_t counted = charged(self, bytes);
+    if (self->exempt_bytes)
+        self->next_exempt_ns = now_ns + SECOND_NS;
     self->exempt_bytes = max64(self->exempt_bytes - (int64_t)bytes, 0);
     if (!counted)
         return;

@@ -208,7 +208,7 @@ static bool begin_frame(struct lane *lane, bool idr)
     if (kbps != lane->pacer_kbps)
         pacer_set_rate(&lane->pacer, kbps);
     lane->pacer_kbps = kbps;
-    pacer_frame(&lane->pacer, idr);
+    pacer_frame(&lane->pacer, idr, clock_now_ns());
     return lone;
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rate rule: all UDP payload of the video stream, parity included, stays within the client's kbit/s over any second
-that starts at least a second after an IDR; in every scene, and while windows come and go.
+that starts at least a second after an IDR; in every scene, and while windows come and go. And if the client asks for
+IDRs without end, no second holds more than the rate and the 100 ms of it that one IDR may take.
 
 Packets are recorded with the kernel's time of arrival, which over loopback is the time of sending, however late the
 client reads. Bytes have no tolerance. Seconds are taken short by EDGE_NS, because two such times may be wrong against
@@ -15,6 +16,8 @@ SECONDS = 6
 SECOND_NS = 10**9
 EDGE_NS = 50_000
 USUAL_KBPS, LOW_KBPS = 15000, 3000
+IDR_SHARE = 0.1  # of a second
+IDRS_LEAST = 10  # of those that were asked for, however slow the machine
 LEAST_SHARE = 0.1  # of the painted pictures: the stream goes on, however slow the machine
 
 
@@ -59,14 +62,15 @@ class BusiestSecond(unittest.TestCase):
 class Rate(DisplayTest):
     scene = None
 
-    def stream_scene(self, scene, kbps):
+    def stream_scene(self, scene, kbps, *more):
         """(report, index, packets, painted) of a stream of that scene."""
         folder = self.temporary_folder()
         index, packets, painted = (os.path.join(folder, name) for name in ("index", "packets", "painted"))
         painter = Scene(self.display, scene, more=("--log", painted))
         try:
             report = self.client.stream(*self.stream_options(
-                "--seconds", SECONDS, "--bitrate", kbps, "--index", index, "--packets", packets, "--decode", "--quit"))
+                "--seconds", SECONDS, "--bitrate", kbps, "--index", index, "--packets", packets, "--decode", "--quit",
+                *more))
         finally:
             painter.stop()
         self.assert_clean(report)
@@ -86,6 +90,14 @@ class Rate(DisplayTest):
         self.assertLessEqual(kbit, kbps, f"the second {(start - packets[0][0]) / 1e9:.3f} s after the first packet")
         self.check_goes_on(index, painted)
         return kbit / kbps, report["frames_delivered"] / report["seconds"]
+
+    def check_storm(self, scene, kbps):
+        report, index, packets, painted = self.stream_scene(scene, kbps, "--send-idr-every", 0.02)
+        kbit, _ = busiest_second(packets)
+        print(f"{scene} at {kbps} kbit/s, {report['idr']} IDRs: {kbit:.0f} kbit in the busiest second", flush=True)
+        self.assertGreater(report["idr"], IDRS_LEAST)
+        self.assertLessEqual(kbit, (1 + IDR_SHARE) * kbps)
+        self.check_goes_on(index, painted)
 
     def check_goes_on(self, index, painted):
         times = [entry["last_ns"] for entry in index if entry["delivered"]]
@@ -116,6 +128,11 @@ class Rate(DisplayTest):
         used, fps = self.check("video", LOW_KBPS)
         if fps >= 30:  # fewer need no bound
             self.assertGreater(used, 0.5, "a rate that is not used is no test")
+
+    def test_idrs_without_end(self):
+        for scene, kbps in (("type", USUAL_KBPS), ("type", LOW_KBPS), ("video", LOW_KBPS)):
+            with self.subTest(scene=scene, kbps=kbps):
+                self.check_storm(scene, kbps)
 
 
 if __name__ == "__main__":

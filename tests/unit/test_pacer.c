@@ -38,7 +38,7 @@ static int64_t send_batch(struct link *link, size_t bytes)
 
 static void send_frame(struct link *link, size_t bytes, bool idr)
 {
-    pacer_frame(&link->pacer, idr);
+    pacer_frame(&link->pacer, idr, link->now_ns);
     for (size_t left = bytes; left > 0;) {
         size_t batch = left < 64000 ? left : 64000;
         send_batch(link, batch);
@@ -50,11 +50,11 @@ static void a_frame_leaves_at_80_percent_of_a_gigabit(void **state)
 {
     (void)state;
     struct link link = link_create(0, 6000);
-    pacer_frame(&link.pacer, false);
+    pacer_frame(&link.pacer, false, START_NS);
     assert_int_equal(send_batch(&link, 64000), START_NS);
     assert_int_equal(send_batch(&link, 64000), START_NS + 640000); /* 64000 * 8 / 0.8 Gbit/s */
     assert_int_equal(send_batch(&link, 1000), START_NS + 1280000);
-    pacer_frame(&link.pacer, false); /* the next frame waits for the end of this one's schedule */
+    pacer_frame(&link.pacer, false, START_NS); /* the next frame waits for the end of this one's schedule */
     assert_int_equal(send_batch(&link, 1000), START_NS + 1290000);
 }
 
@@ -62,7 +62,7 @@ static void a_late_wake_up_is_made_up_for_but_only_a_millisecond(void **state)
 {
     (void)state;
     struct link link = link_create(0, 6000);
-    pacer_frame(&link.pacer, false);
+    pacer_frame(&link.pacer, false, START_NS);
     send_batch(&link, 64000);
     assert_int_equal(pacer_due_ns(&link.pacer, 64000, START_NS), START_NS + 640000);
     pacer_sent(&link.pacer, 64000, START_NS + 700000);
@@ -169,6 +169,28 @@ static void what_an_idr_has_beyond_that_is_counted(void **state)
     assert_in_range(took, 60 * MS_NS, 120 * MS_NS);
 }
 
+static void of_many_idrs_one_a_second_goes_beyond_the_rate(void **state)
+{
+    (void)state;
+    enum { FRAMES = 1000, SIZE = 200000, RATE = 2500000 };
+    static int64_t times[FRAMES];
+    struct link link = link_create(20000, 6000);
+    for (int frame = 0; frame < FRAMES; frame++) {
+        send_frame(&link, SIZE, true);
+        times[frame] = link.now_ns;
+    }
+    for (int first = 0; first < FRAMES; first++) {
+        int count = 0;
+        while (first + count < FRAMES && times[first + count] - times[first] < SECOND_NS)
+            count++;
+        assert_true((count - 1) * SIZE <= RATE + RATE / 10); /* the first one may have begun before */
+    }
+    link.now_ns += SECOND_NS;
+    link.waited_ns = 0;
+    send_frame(&link, SIZE, true);
+    assert_true(link.waited_ns <= 640000); /* a second later one leaves at once again */
+}
+
 static void a_batch_larger_than_the_bucket_still_leaves(void **state)
 {
     (void)state;
@@ -190,6 +212,7 @@ int main(void)
         cmocka_unit_test(a_new_rate_holds_from_its_first_byte_and_owes_nothing),
         cmocka_unit_test(an_idr_of_a_tenth_of_a_second_goes_at_line_rate),
         cmocka_unit_test(what_an_idr_has_beyond_that_is_counted),
+        cmocka_unit_test(of_many_idrs_one_a_second_goes_beyond_the_rate),
         cmocka_unit_test(a_batch_larger_than_the_bucket_still_leaves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,6 +111,28 @@ static void an_idr_fits_100_ms_of_the_rate_however_hard_it_is(void **state)
     }
 }
 
+/* Ten a second; one of them may take 100 ms of the rate, the others what the bucket holds. */
+static void idrs_asked_for_without_end_keep_to_the_rate(void **state)
+{
+    (void)state;
+    enum { SECONDS = 20 };
+    struct model model;
+    model_init(&model, 400, 1);
+    struct region half = rect(0, 0, WIDTH, HEIGHT / 2);
+    double bits = 0, share = KBPS * 1000.0 / FPS;
+    int large = 0;
+    for (int i = 0; i < SECONDS * FPS; i++) {
+        bool idr = i % 6 == 0;
+        double taken = picture(&model, idr ? &nothing : &half, idr, 1);
+        assert_true(!idr || taken <= 6 * share);
+        large += idr && taken > 5 * share; /* foretold: 4 */
+        bits += taken;
+    }
+    assert_in_range(large, 1, SECONDS);
+    assert_true(bits < SECONDS * KBPS * 1000 * 1.1);
+    model_finish(&model);
+}
+
 static void an_idr_that_looks_easy_fits_at_the_fourth_try(void **state)
 {
     (void)state;
@@ -310,6 +332,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_idr_fits_100_ms_of_the_rate_however_hard_it_is),
+        cmocka_unit_test(idrs_asked_for_without_end_keep_to_the_rate),
         cmocka_unit_test(an_idr_that_looks_easy_fits_at_the_fourth_try),
         cmocka_unit_test(what_rests_is_refined_in_half_a_second),
         cmocka_unit_test(motion_keeps_to_the_rate),
