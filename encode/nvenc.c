@@ -4,8 +4,7 @@
  * runs where there are none; where this does not work, lavc.c has the same encoder through libavcodec.
  *
  * A picture is copied row by row into the session's input buffer, and its bitstream out of the session's only output
- * buffer before the next one begins: synchronous, nothing is ever in flight between two calls. H.264 only: what stands
- * behind an encoder (h264_unit.h, the wire's frame types) takes nothing else yet.
+ * buffer before the next one begins: synchronous, nothing is ever in flight between two calls. H.264 and HEVC.
  *
  * Of a vGPU without a licence the API tells nothing by itself: CUDA or the session is refused, with a general error.
  * nvenc_driver.c then asks NVML.
@@ -13,9 +12,9 @@
 #include "base/container_of.h"
 #include "base/log.h"
 #include "encode/backends.h"
-#include "encode/h264_unit.h"
 #include "encode/nvenc_config.h"
 #include "encode/nvenc_driver.h"
+#include "encode/unit.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,9 +22,8 @@
 
 enum {
     UNIT_EXTRA_BYTES = 65536,
-    REFERENCES = 5,            /* a loss that is known within four pictures needs no IDR */
-    LONG_TERMS = 2,            /* one that the client has confirmed, one that it may still confirm */
-    LEVEL_52_DPB_MBS = 184320, /* what H.264 level 5.2 has room for: 5 pictures of 4096x2304 */
+    REFERENCES = 5, /* a loss that is known within four pictures needs no IDR */
+    LONG_TERMS = 2, /* one that the client has confirmed, one that it may still confirm */
     NONE = -1,
 };
 
@@ -81,8 +79,8 @@ static int read_cap(struct nvenc *self, NV_ENC_CAPS cap)
 {
     NV_ENC_CAPS_PARAM param = {.version = NV_ENC_CAPS_PARAM_VER, .capsToQuery = cap};
     int value = 0;
-    NVENCSTATUS status =
-        self->driver.api.nvEncGetEncodeCaps(self->driver.session, NV_ENC_CODEC_H264_GUID, &param, &value);
+    NVENCSTATUS status = self->driver.api.nvEncGetEncodeCaps(self->driver.session,
+                                                             nvenc_config_codec(self->config.codec), &param, &value);
     return status ? 0 : value;
 }
 
@@ -104,8 +102,7 @@ static bool size_fits(struct nvenc *self, char *ret_reason, size_t reason_size)
  * others are left. */
 static void choose_references(struct nvenc *self, const struct encoder_config *config)
 {
-    int macroblocks = (self->layout.width + 15) / 16 * ((self->layout.height + 15) / 16);
-    int most = LEVEL_52_DPB_MBS / macroblocks, wish = config->max_reference_frames;
+    int most = nvenc_config_references_max(config), wish = config->max_reference_frames;
     self->base.references = 1;
     if (read_cap(self, NV_ENC_CAPS_SUPPORT_REF_PIC_INVALIDATION) <= 0 || most < 1)
         return;
@@ -122,8 +119,9 @@ static bool initialize(struct nvenc *self, const struct encoder_config *config, 
     const NV_ENCODE_API_FUNCTION_LIST *api = &self->driver.api;
     void *session = self->driver.session;
     NV_ENC_PRESET_CONFIG preset = {.version = NV_ENC_PRESET_CONFIG_VER, .presetCfg = {.version = NV_ENC_CONFIG_VER}};
-    NVENCSTATUS status = api->nvEncGetEncodePresetConfigEx(session, NV_ENC_CODEC_H264_GUID, nvenc_config_preset(config),
-                                                           NV_ENC_TUNING_INFO_ULTRA_LOW_LATENCY, &preset);
+    NVENCSTATUS status =
+        api->nvEncGetEncodePresetConfigEx(session, nvenc_config_codec(config->codec), nvenc_config_preset(config),
+                                          NV_ENC_TUNING_INFO_ULTRA_LOW_LATENCY, &preset);
     if (!check(self, "NvEncGetEncodePresetConfigEx", status, ret_reason, reason_size))
         return false;
     bool many = read_cap(self, NV_ENC_CAPS_SUPPORT_MULTIPLE_REF_FRAMES) > 0;
@@ -154,7 +152,8 @@ static bool create_buffers(struct nvenc *self, char *ret_reason, size_t reason_s
     return true;
 }
 
-/* H.264 takes at most 384 bytes for a macroblock; pages that no picture ever fills cost nothing. */
+/* H.264 takes at most 384 bytes for a macroblock, and HEVC not much more than the samples; pages that no picture ever
+ * fills cost nothing. */
 static bool reserve_unit(struct nvenc *self, char *ret_reason, size_t reason_size)
 {
     self->capacity = (size_t)self->layout.width * (size_t)self->layout.height * 2 + UNIT_EXTRA_BYTES;
@@ -175,7 +174,9 @@ static struct encoder *nvenc_create(const struct encoder_config *config, char *r
     self->layout = config->layout;
     self->config = *config;
     self->keep = self->return_to = NONE;
-    bool opened = nvenc_driver_open(&self->driver, ret_reason, reason_size);
+    GUID codec = nvenc_config_codec(config->codec);
+    const char *name = config->codec == ENCODER_HEVC ? "HEVC" : "H.264";
+    bool opened = nvenc_driver_open(&self->driver, &codec, name, ret_reason, reason_size);
     bool good = opened && size_fits(self, ret_reason, reason_size) &&
                 initialize(self, config, ret_reason, reason_size) && create_buffers(self, ret_reason, reason_size) &&
                 reserve_unit(self, ret_reason, reason_size);
@@ -209,12 +210,21 @@ static bool upload(struct nvenc *self, const struct frame *frame, uint32_t *ret_
     return check(self, "NvEncUnlockInputBuffer", status, ret_reason, reason_size);
 }
 
-static void set_long_terms(const struct nvenc *self, NV_ENC_PIC_PARAMS_H264 *h264)
+static void set_long_terms(const struct nvenc *self, NV_ENC_CODEC_PIC_PARAMS *codec)
 {
-    h264->ltrMarkFrame = self->keep != NONE;
-    h264->ltrMarkFrameIdx = self->keep != NONE ? (uint32_t)self->keep : 0;
-    h264->ltrUseFrames = self->return_to != NONE;
-    h264->ltrUseFrameBitmap = self->return_to != NONE ? 1U << self->return_to : 0;
+    uint32_t place = self->keep != NONE ? (uint32_t)self->keep : 0;
+    uint32_t use = self->return_to != NONE ? 1U << self->return_to : 0;
+    if (self->config.codec == ENCODER_HEVC) {
+        codec->hevcPicParams.ltrMarkFrame = self->keep != NONE;
+        codec->hevcPicParams.ltrMarkFrameIdx = place;
+        codec->hevcPicParams.ltrUseFrames = use != 0;
+        codec->hevcPicParams.ltrUseFrameBitmap = use;
+    } else {
+        codec->h264PicParams.ltrMarkFrame = self->keep != NONE;
+        codec->h264PicParams.ltrMarkFrameIdx = place;
+        codec->h264PicParams.ltrUseFrames = use != 0;
+        codec->h264PicParams.ltrUseFrameBitmap = use;
+    }
 }
 
 static bool submit(struct nvenc *self, uint32_t pitch, bool idr, char *ret_reason, size_t reason_size)
@@ -233,7 +243,7 @@ static bool submit(struct nvenc *self, uint32_t pitch, bool idr, char *ret_reaso
         .pictureStruct = NV_ENC_PIC_STRUCT_FRAME,
     };
     if (!idr)
-        set_long_terms(self, &params.codecPicParams.h264PicParams);
+        set_long_terms(self, &params.codecPicParams);
     self->keep = self->return_to = NONE;
     NVENCSTATUS status = self->driver.api.nvEncEncodePicture(self->driver.session, &params);
     self->pictures++;
@@ -249,7 +259,7 @@ static bool fetch(struct nvenc *self, size_t *ret_size, char *ret_reason, size_t
     if (!check(self, "NvEncLockBitstream", status, ret_reason, reason_size))
         return false;
     size_t size = lock.bitstreamSizeInBytes;
-    bool fits = size + H264_SPS_GROWTH_MAX <= self->capacity;
+    bool fits = size + UNIT_GROWTH_MAX <= self->capacity;
     if (fits)
         memcpy(self->unit, lock.bitstreamBufferPtr, size);
     else
@@ -268,7 +278,7 @@ static bool run(struct nvenc *self, const struct frame *frame, bool idr, struct 
     if (!upload(self, frame, &pitch, ret_reason, reason_size) || !submit(self, pitch, idr, ret_reason, reason_size) ||
         !fetch(self, &size, ret_reason, reason_size))
         return false;
-    if (h264_unit_finish(self->unit, size, ret_part))
+    if (unit_finish(self->config.codec, self->unit, size, ret_part))
         return true;
     snprintf(ret_reason, reason_size, "it made no access unit of %zu bytes", size);
     return false;
@@ -364,8 +374,8 @@ static bool nvenc_return_to(struct encoder *base, int place, int count)
 const struct encoder_ops encoder_nvenc = {
     .name = "nvenc",
     .hardware = true,
-    .codecs = {ENCODER_H264},
-    .codec_count = 1,
+    .codecs = {ENCODER_H264, ENCODER_HEVC},
+    .codec_count = 2,
     .format = FRAME_NV12,
     .create = nvenc_create,
     .destroy = nvenc_destroy,

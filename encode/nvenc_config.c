@@ -3,7 +3,29 @@
 
 #include "encode/nvenc_preset.h"
 
-enum { SLICES_BY_COUNT = 3 /* sliceMode */, VIDEO_FORMAT_UNSPECIFIED = 5 };
+enum {
+    SLICES_BY_COUNT = 3, /* sliceMode */
+    VIDEO_FORMAT_UNSPECIFIED = 5,
+    H264_DPB_MBS = 184320, /* of level 5.2, H.264 table A-1: 5 pictures of 4096x2304 */
+    HEVC_PIXELS = 8912896, /* of level 5.2, HEVC table A.8: 6 buffers, more for smaller pictures, one in hand */
+};
+
+GUID nvenc_config_codec(enum encoder_codec codec)
+{
+    return codec == ENCODER_HEVC ? NV_ENC_CODEC_HEVC_GUID : NV_ENC_CODEC_H264_GUID;
+}
+
+int nvenc_config_references_max(const struct encoder_config *config)
+{
+    int width = config->layout.width, height = config->layout.height, pixels = width * height;
+    if (config->codec != ENCODER_HEVC)
+        return H264_DPB_MBS / ((width + 15) / 16 * ((height + 15) / 16));
+    return (pixels <= HEVC_PIXELS / 4       ? 16
+            : pixels <= HEVC_PIXELS / 2     ? 12
+            : pixels <= HEVC_PIXELS / 4 * 3 ? 8
+                                            : 6) -
+           1;
+}
 
 GUID nvenc_config_preset(const struct encoder_config *config)
 {
@@ -50,7 +72,7 @@ static void set_colour(const struct frame_layout *layout, NV_ENC_CONFIG_H264_VUI
     vui->chromaSampleLocationTop = vui->chromaSampleLocationBot = 0; /* left */
 }
 
-static void set_references(int references, int long_terms, bool one_of_many, NV_ENC_CONFIG_H264 *h264)
+static void set_h264_references(int references, int long_terms, bool one_of_many, NV_ENC_CONFIG_H264 *h264)
 {
     h264->maxNumRefFrames = (uint32_t)(references + long_terms);
     h264->enableLTR = long_terms > 0;
@@ -77,19 +99,55 @@ static void set_h264(const struct encoder_config *config, NV_ENC_CONFIG_H264 *h2
     h264->h264VUIParameters.bitstreamRestrictionFlag = 1;
 }
 
+/* Of HEVC as of H.264. */
+static void set_hevc(const struct encoder_config *config, NV_ENC_CONFIG_HEVC *hevc)
+{
+    hevc->idrPeriod = NVENC_INFINITE_GOPLENGTH;
+    hevc->level = NV_ENC_LEVEL_AUTOSELECT;
+    hevc->tier = NV_ENC_TIER_HEVC_MAIN;
+    hevc->chromaFormatIDC = 1;
+    hevc->pixelBitDepthMinus8 = 0;
+    hevc->repeatSPSPPS = 1;
+    hevc->disableSPSPPS = 0;
+    hevc->outputAUD = 0;
+    hevc->outputBufferingPeriodSEI = hevc->outputPictureTimingSEI = 0;
+    hevc->enableFillerDataInsertion = 0;
+    hevc->enableIntraRefresh = 0;
+    hevc->sliceMode = SLICES_BY_COUNT;
+    hevc->sliceModeData = (uint32_t)config->slices;
+    set_colour(&config->layout, &hevc->hevcVUIParameters);
+    hevc->hevcVUIParameters.bitstreamRestrictionFlag = 1;
+}
+
+static void set_hevc_references(int references, int long_terms, bool one_of_many, NV_ENC_CONFIG_HEVC *hevc)
+{
+    hevc->maxNumRefFramesInDPB = (uint32_t)(references + long_terms);
+    hevc->enableLTR = long_terms > 0;
+    hevc->ltrNumFrames = (uint32_t)long_terms;
+    hevc->ltrTrustMode = 0;
+    if (one_of_many)
+        hevc->numRefL0 = NV_ENC_NUM_REF_FRAMES_1;
+}
+
 void nvenc_config_fill(const struct encoder_config *config, int references, int long_terms, bool one_of_many,
                        NV_ENC_CONFIG *preset_config, NV_ENC_INITIALIZE_PARAMS *ret_params)
 {
     preset_config->version = NV_ENC_CONFIG_VER;
-    preset_config->profileGUID = NV_ENC_H264_PROFILE_HIGH_GUID;
+    bool is_hevc = config->codec == ENCODER_HEVC;
+    preset_config->profileGUID = is_hevc ? NV_ENC_HEVC_PROFILE_MAIN_GUID : NV_ENC_H264_PROFILE_HIGH_GUID;
     preset_config->gopLength = NVENC_INFINITE_GOPLENGTH;
     preset_config->frameIntervalP = 1; /* no B pictures */
     nvenc_config_set_rate(config, preset_config);
-    set_h264(config, &preset_config->encodeCodecConfig.h264Config);
-    set_references(references, long_terms, one_of_many, &preset_config->encodeCodecConfig.h264Config);
+    if (is_hevc) {
+        set_hevc(config, &preset_config->encodeCodecConfig.hevcConfig);
+        set_hevc_references(references, long_terms, one_of_many, &preset_config->encodeCodecConfig.hevcConfig);
+    } else {
+        set_h264(config, &preset_config->encodeCodecConfig.h264Config);
+        set_h264_references(references, long_terms, one_of_many, &preset_config->encodeCodecConfig.h264Config);
+    }
     *ret_params = (NV_ENC_INITIALIZE_PARAMS){
         .version = NV_ENC_INITIALIZE_PARAMS_VER,
-        .encodeGUID = NV_ENC_CODEC_H264_GUID,
+        .encodeGUID = nvenc_config_codec(config->codec),
         .presetGUID = nvenc_config_preset(config),
         .tuningInfo = NV_ENC_TUNING_INFO_ULTRA_LOW_LATENCY,
         .encodeWidth = (uint32_t)config->layout.width,

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* nvenc_config: a stream's settings in NVENC's words: H.264 in order, at the lowest latency, IDR on demand only. */
+/* nvenc_config: a stream's settings in NVENC's words: in order, at the lowest latency, IDR on demand only. */
 #pragma once
 
 #include "encode/encoder.h"
 
 #include <ffnvcodec/nvEncodeAPI.h>
 
+GUID nvenc_config_codec(enum encoder_codec codec); /* H.264 or HEVC */
 GUID nvenc_config_preset(const struct encoder_config *config);
+/* Pictures of this size that a decoder of level 5.2 has room for besides the one in hand; Pure. */
+int nvenc_config_references_max(const struct encoder_config *config);
 
 /*
  * references     pictures that are kept to refer to; each picture refers to one of them

@@ -169,7 +169,8 @@ static bool open_session(struct nvenc_driver *self, char *ret_reason, size_t rea
     return true;
 }
 
-static bool has_h264(struct nvenc_driver *self, char *ret_reason, size_t reason_size)
+static bool has_codec(struct nvenc_driver *self, const GUID *codec, const char *name, char *ret_reason,
+                      size_t reason_size)
 {
     enum { CODECS_MAX = 16 };
     GUID codecs[CODECS_MAX];
@@ -180,9 +181,9 @@ static bool has_h264(struct nvenc_driver *self, char *ret_reason, size_t reason_
         return false;
     }
     for (uint32_t i = 0; i < count; i++)
-        if (!memcmp(&codecs[i], &NV_ENC_CODEC_H264_GUID, sizeof(GUID)))
+        if (!memcmp(&codecs[i], codec, sizeof(GUID)))
             return true;
-    snprintf(ret_reason, reason_size, "H.264 is not supported by the encoder of this GPU");
+    snprintf(ret_reason, reason_size, "%s is not supported by the encoder of this GPU", name);
     return false;
 }
 
@@ -207,7 +208,7 @@ static bool open_device(struct nvenc_driver *self, int ordinal, char *ret_reason
         self->context = NULL;
         return false;
     }
-    return open_session(self, ret_reason, reason_size) && has_h264(self, ret_reason, reason_size);
+    return open_session(self, ret_reason, reason_size);
 }
 
 /* A driver without a licence refuses with general errors, by CUDA or by NVENC; NVML tells it. */
@@ -222,7 +223,8 @@ static void explain_licence(char *reason, size_t reason_size)
     snprintf(reason, reason_size, "this vGPU has no licence (%s)", detail);
 }
 
-static bool open_first_device(struct nvenc_driver *self, char *ret_reason, size_t reason_size)
+static bool open_first_device(struct nvenc_driver *self, const GUID *codec, const char *name, char *ret_reason,
+                              size_t reason_size)
 {
     int count = 0;
     if (cuda_fails(self, "cuInit", self->cuda.init(0), ret_reason, reason_size) ||
@@ -230,19 +232,20 @@ static bool open_first_device(struct nvenc_driver *self, char *ret_reason, size_
         return false;
     snprintf(ret_reason, reason_size, "CUDA finds no GPU");
     for (int i = 0; i < count; i++) {
-        if (open_device(self, i, ret_reason, reason_size))
+        if (open_device(self, i, ret_reason, reason_size) && has_codec(self, codec, name, ret_reason, reason_size))
             return true;
         close_device(self);
     }
     return false;
 }
 
-bool nvenc_driver_open(struct nvenc_driver *self, char *ret_reason, size_t reason_size)
+bool nvenc_driver_open(struct nvenc_driver *self, const GUID *codec, const char *name, char *ret_reason,
+                       size_t reason_size)
 {
     *self = (struct nvenc_driver){.session = NULL};
     if (!load_cuda(self, ret_reason, reason_size) || !load_nvenc(self, ret_reason, reason_size))
         return false;
-    bool good = open_first_device(self, ret_reason, reason_size);
+    bool good = open_first_device(self, codec, name, ret_reason, reason_size);
     if (!good)
         explain_licence(ret_reason, reason_size);
     return good;

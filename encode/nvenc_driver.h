@@ -32,8 +32,10 @@ struct nvenc_driver {
     void *session;     /* what the calls of `api` take; NULL: none */
 };
 
-/* A session that can make H.264, its context current: as after nvenc_driver_enter(). False: close it all the same. */
-bool nvenc_driver_open(struct nvenc_driver *self, char *ret_reason, size_t reason_size);
+/* A session that can make this codec, its context current: as after nvenc_driver_enter(). `name`: the codec's, for
+ * people. False: close it all the same. */
+bool nvenc_driver_open(struct nvenc_driver *self, const GUID *codec, const char *name, char *ret_reason,
+                       size_t reason_size);
 /* The session's buffers must be gone. Not between enter and leave. A half-opened or zeroed one is fine. */
 void nvenc_driver_close(struct nvenc_driver *self);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * coder_x265: HEVC, 8 and 10 bit, 4:2:0 and 4:4:4, one slice. libx265 cannot forget a reference: an IDR answers. Nor
- * can it begin a sweep of intra columns on demand: a whole intra picture stands for it.
+ * coder_x265: HEVC, 8 and 10 bit, 4:2:0 and 4:4:4. One slice whatever is asked for, as libx265 makes more only with
+ * threads that return pictures late. It cannot forget a reference, nor keep one for long, nor begin a sweep of intra
+ * columns on demand: a whole intra picture, which is no IDR, stands for all three. A new rate is taken and not heeded.
  */
 #include "base/container_of.h"
 #include "tests/fakegpu/coder.h"
@@ -132,8 +133,8 @@ static void fill_picture(struct coder_x265_state *self, const struct coder_pictu
     }
     if (self->format == CODER_NV12)
         part_chroma(self, picture, ret);
-    bool idr = picture->idr || self->forgotten;
-    ret->sliceType = idr ? X265_TYPE_IDR : picture->intra || picture->refresh ? X265_TYPE_I : X265_TYPE_AUTO;
+    bool intra = picture->intra || picture->refresh || self->forgotten;
+    ret->sliceType = picture->idr ? X265_TYPE_IDR : intra ? X265_TYPE_I : X265_TYPE_AUTO;
 }
 
 static bool collect(struct coder_x265_state *self, const x265_nal *nals, uint32_t count, size_t *ret_size)

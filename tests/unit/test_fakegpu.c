@@ -670,7 +670,8 @@ static void hevc_is_made_in_eight_and_ten_bit(void **state)
             if (n == 9)
                 invalidate(&rig, 6, 9);
             encode(&rig, n, n == 15 ? NV_ENC_PIC_FLAG_FORCEIDR : 0);
-            assert_int_equal(rig.locked.pictureType == NV_ENC_PIC_TYPE_IDR, n == 0 || n == 9 || n == 15);
+            assert_int_equal(rig.locked.pictureType == NV_ENC_PIC_TYPE_IDR, n == 0 || n == 15);
+            assert_int_equal(rig.locked.pictureType == NV_ENC_PIC_TYPE_I, n == 9);
             if (n >= 6 && n < 9)
                 continue;
             decode(&rig);
