@@ -11,6 +11,8 @@
 #include <string.h>
 #include <x265.h>
 
+enum { KEYFRAME_DISTANCE = 1 << 29 };
+
 struct coder_x265_state {
     struct coder base;
     const x265_api *api;
@@ -65,7 +67,8 @@ static void set_structure(x265_param *param, const struct coder_config *config)
     param->frameNumThreads = 1;
     param->bEnableWavefront = 0;
     param->lookaheadThreads = 0;
-    param->keyframeMax = -1;
+    param->keyframeMax = INT32_MAX; /* none of its own, nor makes it one of an intra picture that comes soon enough */
+    param->keyframeMin = KEYFRAME_DISTANCE;
     param->bframes = 0;
     param->maxNumReferences = 1;
     param->bRepeatHeaders = 1;
