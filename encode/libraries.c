@@ -16,6 +16,7 @@
 int libraries_list(struct library ret_libraries[LIBRARIES_MAX])
 {
     int count = 0;
+    (void)ret_libraries; /* there may be none */
 #ifdef HAVE_LAVC
     unsigned version = avcodec_version(); /* of the one that is loaded */
     ret_libraries[count].name = "libavcodec";
