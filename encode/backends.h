@@ -9,3 +9,4 @@ extern const struct encoder_ops encoder_nvenc;      /* nvenc.c */
 extern const struct encoder_ops encoder_nvenc_lavc; /* lavc_nvenc.c */
 extern const struct encoder_ops encoder_vaapi;      /* lavc_vaapi.c */
 extern const struct encoder_ops encoder_x265;       /* lavc_software.c */
+extern const struct encoder_ops encoder_aom;        /* lavc_software.c */

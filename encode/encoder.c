@@ -22,6 +22,7 @@ static const struct encoder_ops *const backends[] = {
 #endif
 #ifdef HAVE_LAVC
     &encoder_x265,
+    &encoder_aom,
 #endif
     NULL, /* the list may be empty */
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "encode/unit.h"
 
+#include "encode/av1_unit.h"
 #include "encode/hevc_unit.h"
 
 bool unit_finish(enum encoder_codec codec, uint8_t *data, size_t size, struct au_part *ret_part)
@@ -11,7 +12,7 @@ bool unit_finish(enum encoder_codec codec, uint8_t *data, size_t size, struct au
     case ENCODER_HEVC:
         return hevc_unit_finish(data, size, ret_part);
     case ENCODER_AV1:
-        break;
+        return av1_unit_finish(data, size, ret_part);
     }
     return false;
 }

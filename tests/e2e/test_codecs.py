@@ -76,6 +76,11 @@ class Hevc(Software, DisplayTest):
     codec, name, encoder, bit = "hevc", "HEVC", "x265", 0x100
 
 
+class Av1(Software, DisplayTest):
+    settings = {"encoder": "software", "codecs": "av1"}
+    codec, name, encoder, bit = "av1", "AV1", "aom", 0x10000
+
+
 class Unwanted(DisplayTest):
     settings = {"encoder": "software"}
 

@@ -2,6 +2,7 @@
 if(HAVE_X11)
     earthshine_fuzzer(bench_receiver LIBS es_host)
 endif()
+earthshine_fuzzer(av1_unit LIBS es_encode)
 earthshine_fuzzer(config LIBS es_host)
 earthshine_fuzzer(control LIBS es_protocol)
 earthshine_fuzzer(h264_sps LIBS es_encode)

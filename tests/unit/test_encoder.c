@@ -76,6 +76,7 @@ static void probing_explains_each_refusal(void **state)
             assert_string_equal(vaapi->reason, "no /dev/dri/renderD128");
     }
     assert_true(find(reports, count, "x265", ENCODER_HEVC)->usable);
+    assert_true(find(reports, count, "aom", ENCODER_AV1)->usable);
 #endif
 #ifdef HAVE_X264
     assert_true(find(reports, count, "x264", ENCODER_H264)->usable);
