@@ -267,6 +267,7 @@ class HevcThroughLibavcodec(ThroughLibavcodec):
 class Failure(DoubleTest):
     """With `auto` the sessions go on in software."""
     settings = {"encoder": "auto"}
+    software = "x264"
 
     def stream_through(self, event, *more):
         """A stream in whose middle `event` happens. (report, what was delivered)"""
@@ -276,7 +277,7 @@ class Failure(DoubleTest):
         stream.wait_streaming()
         wait_for(lambda: re.search(r"stream \w+: [1-9][\d.]* fps .*nvenc", self.log()), 20, "pictures of the GPU")
         event()
-        wait_for(lambda: "going on with x264" in self.log(), 20, "the fall-back")
+        wait_for(lambda: f"going on with {self.software}" in self.log(), 20, "the fall-back")
         report = stream.report()
         self.assert_clean(report)
         return report, [e for e in read_index(index) if e["delivered"]]
@@ -310,7 +311,7 @@ class Failure(DoubleTest):
         self.script("sessions=0")
         self.assert_clean(self.client.stream(*self.stream_options("--seconds", 2, "--decode")))
         self.assertIn("the GPU gives no further encoder session", self.log())
-        self.assertTrue(re.search(r"stream \w+: .*x264", self.log()), self.log())
+        self.assertTrue(re.search(rf"stream \w+: .*{self.software}", self.log()), self.log())
 
     def test_the_second_of_two_sessions_is_over_the_limit(self):
         self.script("sessions=1")
@@ -323,9 +324,35 @@ class Failure(DoubleTest):
 
         def encoders():
             return sorted(s["encoder"] for s in page.call("GET", "status")["sessions"])
-        wait_for(lambda: encoders() == ["nvenc", "x264"], 20, "one session by each encoder")
+        wait_for(lambda: encoders() == ["nvenc", self.software], 20, "one session by each encoder")
         for stream in (other, first):
             self.assert_clean(stream.report())
+
+
+class FailureHevc(Failure):
+    codec = "hevc"
+    software = "x265"
+    size = (640, 360)  # libx265 has one thread in the double
+
+
+class Licence(DoubleTest):
+    """A vGPU whose licence comes when the host is running: what refused is tried again at a launch."""
+    settings = {"encoder": "auto"}
+    first_script = ("licence=unlicensed", "fail.OpenEncodeSessionEx=generic")
+
+    def test_the_gpu_is_used_once_it_has_its_licence(self):
+        self.script(*self.first_script)
+        self.assertIn("this vGPU has no licence", self.host.log())
+        self.assertFalse(self.is_found_at_a_launch())
+        self.assertRegex(self.host.log(), r"stream \w+: .*x264")
+        self.script("licence=licensed")
+        # a launch tries it, at most every 30 s, and the next one has it
+        wait_for(self.is_found_at_a_launch, 60, "a stream by NVENC")
+        self.assertIn("encoder: nvenc works now", self.host.log())
+
+    def is_found_at_a_launch(self):
+        self.assert_clean(self.client.stream(*self.stream_options("--seconds", 2)))
+        return re.search(r"stream \w+: .*; .*nvenc|stream \w+: .* nvenc;", self.log())
 
 
 if __name__ == "__main__":
