@@ -6,6 +6,7 @@
 #include "encode/backends.h"
 #include "encode/lavc.h"
 #include "encode/nvenc_preset.h"
+#include "encode/nvml.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
@@ -23,6 +24,15 @@ static void put_sessions_first(char *reason, size_t reason_size)
     snprintf(reason, reason_size,
              "the GPU gives no further encoder session, their limit or its memory is used up (%.*s)",
              (int)strcspn(detail, ";"), detail);
+}
+
+/* The encoder of a GPU without the codec has opened its session: that is no matter of a licence. */
+static void explain_refusal(char *reason, size_t reason_size)
+{
+    bool by_driver = strstr(reason, "OpenEncodeSessionEx failed") || strstr(reason, "cuInit");
+    put_sessions_first(reason, reason_size);
+    if (by_driver)
+        nvml_explain_refusal(reason, reason_size);
 }
 
 static bool library_is_installed(const char *name)
@@ -69,7 +79,7 @@ static struct encoder *nvenc_create(const struct encoder_config *config, char *r
     lavc_set_options(self, options, sizeof(options) / sizeof(options[0]));
     struct encoder *encoder = lavc_open(self, ret_reason, reason_size);
     if (!encoder)
-        put_sessions_first(ret_reason, reason_size);
+        explain_refusal(ret_reason, reason_size);
     return encoder;
 }
 

@@ -211,20 +211,9 @@ static bool open_device(struct nvenc_driver *self, int ordinal, char *ret_reason
     return open_session(self, ret_reason, reason_size);
 }
 
-/* A driver without a licence refuses with general errors, by CUDA or by NVENC; NVML tells it. */
-static void explain_licence(char *reason, size_t reason_size)
-{
-    char detail[200];
-    struct nvml_report report;
-    nvml_read(&report);
-    if (report.kind != NVML_VGPU || report.licence != NVML_LICENCE_MISSING)
-        return;
-    snprintf(detail, sizeof(detail), "%s", reason);
-    snprintf(reason, reason_size, "this vGPU has no licence (%s)", detail);
-}
-
-static bool open_first_device(struct nvenc_driver *self, const GUID *codec, const char *name, char *ret_reason,
-                              size_t reason_size)
+/* *ret_opened: a session was opened, though perhaps of an encoder without the codec. */
+static bool open_first_device(struct nvenc_driver *self, const GUID *codec, const char *name, bool *ret_opened,
+                              char *ret_reason, size_t reason_size)
 {
     int count = 0;
     if (cuda_fails(self, "cuInit", self->cuda.init(0), ret_reason, reason_size) ||
@@ -232,7 +221,9 @@ static bool open_first_device(struct nvenc_driver *self, const GUID *codec, cons
         return false;
     snprintf(ret_reason, reason_size, "CUDA finds no GPU");
     for (int i = 0; i < count; i++) {
-        if (open_device(self, i, ret_reason, reason_size) && has_codec(self, codec, name, ret_reason, reason_size))
+        bool opened = open_device(self, i, ret_reason, reason_size);
+        *ret_opened |= opened;
+        if (opened && has_codec(self, codec, name, ret_reason, reason_size))
             return true;
         close_device(self);
     }
@@ -245,9 +236,10 @@ bool nvenc_driver_open(struct nvenc_driver *self, const GUID *codec, const char 
     *self = (struct nvenc_driver){.session = NULL};
     if (!load_cuda(self, ret_reason, reason_size) || !load_nvenc(self, ret_reason, reason_size))
         return false;
-    bool good = open_first_device(self, codec, name, ret_reason, reason_size);
-    if (!good)
-        explain_licence(ret_reason, reason_size);
+    bool opened = false;
+    bool good = open_first_device(self, codec, name, &opened, ret_reason, reason_size);
+    if (!opened)
+        nvml_explain_refusal(ret_reason, reason_size);
     return good;
 }
 

@@ -216,3 +216,14 @@ void nvml_read(struct nvml_report *ret_report)
     }
     dlclose(nvml.library);
 }
+
+void nvml_explain_refusal(char *reason, size_t reason_size)
+{
+    char detail[200];
+    struct nvml_report report;
+    nvml_read(&report);
+    if (report.kind != NVML_VGPU || report.licence != NVML_LICENCE_MISSING)
+        return;
+    snprintf(detail, sizeof(detail), "%s", reason);
+    snprintf(reason, reason_size, "this vGPU has no licence (%s)", detail);
+}

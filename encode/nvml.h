@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum nvml_state {
@@ -42,3 +43,6 @@ struct nvml_report {
 };
 
 void nvml_read(struct nvml_report *ret_report);
+/* `reason`: why CUDA or NVENC refused. A driver without a licence does so with general errors: if this is a vGPU
+ * without one, the reason begins with that. */
+void nvml_explain_refusal(char *reason, size_t reason_size);

@@ -197,27 +197,35 @@ static void find_in_memory(struct findings *self)
         total_mb);
 }
 
-static const struct encoder_report *find_nvenc(const struct encoder_report *reports, int count)
+/* NVENC's, when it was tried and makes nothing; else NULL. */
+static const struct encoder_report *find_refusal(const struct encoder_report *reports, int count)
 {
-    for (int i = 0; i < count; i++)
-        if (!strcmp(reports[i].name, "nvenc"))
-            return &reports[i];
-    return NULL;
+    const struct encoder_report *refusal = NULL;
+    for (int i = 0; i < count; i++) {
+        if (strcmp(reports[i].name, "nvenc") != 0)
+            continue;
+        if (reports[i].usable)
+            return NULL;
+        if (!refusal)
+            refusal = &reports[i];
+    }
+    return refusal;
 }
 
 /* All else is in order. */
 static void find_in_encoder(struct findings *self, const struct encoder_report *reports, int count)
 {
     const struct nvml_report *nvml = &self->facts->nvml;
-    const struct encoder_report *nvenc = find_nvenc(reports, count);
-    if (!nvenc || nvenc->usable)
+    const struct encoder_report *refusal = find_refusal(reports, count);
+    if (!refusal)
         return;
     const char *todo = "The GPU may have no encoder: see NVIDIA's Video Encode and Decode GPU Support Matrix.";
     if (nvml->sessions > 0)
         todo = "Other programs of this guest encode on the GPU: end them if their number is what is limited.";
     else if (nvml->kind == NVML_VGPU)
         todo = "Ask whoever runs the hypervisor whether this vGPU's profile has NVENC; not all have.";
-    add(self, todo, "%s is there, but NVENC cannot be used: %s.", nvml->gpu[0] ? nvml->gpu : "The GPU", nvenc->reason);
+    add(self, todo, "%s is there, but NVENC cannot be used: %s.", nvml->gpu[0] ? nvml->gpu : "The GPU",
+        refusal->reason);
 }
 
 int gpu_find(const struct gpu_facts *facts, const struct encoder_report *reports, int count,

@@ -128,6 +128,8 @@ static void what_the_vgpu_lacks_is_found(void **state)
     facts.nvml.kind = NVML_PASSTHROUGH;
     facts.nvml.sessions = -1;
     assert_found(&facts, &refused, "NVENC cannot be used", "Support Matrix");
+    const struct encoder_report reports[] = {refused, usable}; /* of two codecs */
+    assert_int_equal(gpu_find(&facts, reports, 2, findings), 0);
 }
 
 static void the_sentence_says_what_is_known(void **state)
