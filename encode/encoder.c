@@ -43,13 +43,24 @@ static bool takes_codec(const struct encoder_ops *ops, enum encoder_codec codec)
     return false;
 }
 
+/* The protocol knows no H.264 of ten bits. */
+static bool takes_format(const struct encoder_ops *ops, enum encoder_codec codec, enum frame_format format)
+{
+    if (codec == ENCODER_H264 && frame_shape_of(format)->bits > 8)
+        return false;
+    for (int i = 0; i < ops->other_count; i++)
+        if (ops->others[i] == format)
+            return true;
+    return format == ops->format;
+}
+
 /* What is wrong with the configuration, or NULL. The limits are those of H.264 and of the wire. */
 static const char *config_fault(const struct encoder_ops *ops, const struct encoder_config *config)
 {
     const struct frame_layout *layout = &config->layout;
     if (!takes_codec(ops, config->codec))
         return "does not make this codec";
-    if (layout->format != ops->format)
+    if (!takes_format(ops, config->codec, layout->format))
         return "takes another pixel format";
     if (layout->width < 16 || layout->height < 16 || layout->width > 4096 || layout->height > 4096)
         return "width and height must be 16 to 4096";
@@ -75,7 +86,10 @@ static struct encoder *create(const struct encoder_ops *ops, const struct encode
         return NULL;
     }
     snprintf(ret_reason, reason_size, "no reason given");
-    return ops->create(config, ret_reason, reason_size);
+    struct encoder *self = ops->create(config, ret_reason, reason_size);
+    if (self)
+        self->format = config->layout.format;
+    return self;
 }
 
 /* Large enough for every hardware encoder (NVENC refuses less than 145 px). */
@@ -89,8 +103,7 @@ static bool make_grey_frame(enum frame_format format, struct frame *ret_frame)
     uint8_t *memory = aligned_alloc(64, plane_bytes * (size_t)shape->planes);
     if (!memory)
         return false;
-    memset(memory, 128,
-           plane_bytes * (size_t)shape->planes); /* of a word, its upper byte: the rest is next to nothing */
+    memset(memory, 128, plane_bytes * (size_t)shape->planes); /* of words this is the upper byte, too */
     *ret_frame = (struct frame){
         .layout = {.width = PROBE_WIDTH, .height = PROBE_HEIGHT, .format = format, .colour_space = FRAME_BT709},
         .number = 1,
@@ -102,35 +115,62 @@ static bool make_grey_frame(enum frame_format format, struct frame *ret_frame)
     return true;
 }
 
-static bool probe_encode(struct encoder *encoder, const struct frame *frame, struct encoder_report *report)
+static bool encodes(struct encoder *encoder, const struct frame *frame)
 {
     struct au_part part;
     struct region nothing = {.count = 0};
-    if (encoder_encode(encoder, frame, &nothing, 1, true, &part) != ENCODE_OK || part.type != PART_IDR) {
-        snprintf(report->reason, sizeof(report->reason), "it opened but could not encode a picture");
+    return encoder_encode(encoder, frame, &nothing, 1, true, &part) == ENCODE_OK && part.type == PART_IDR;
+}
+
+/* One picture of this format. False: `reason` is written. */
+static bool probe_format(const struct encoder_ops *ops, enum encoder_codec codec, enum frame_format format,
+                         bool *ret_invalidates, char *reason, size_t reason_size)
+{
+    struct frame frame;
+    snprintf(reason, reason_size, "out of memory");
+    if (!make_grey_frame(format, &frame))
         return false;
+    struct encoder_config config = {
+        .codec = codec, .layout = frame.layout, .fps_x100 = 6000, .bitrate_kbps = 5000, .slices = 1, .threads = 1};
+    struct encoder *encoder = create(ops, &config, reason, reason_size);
+    bool works = encoder && encodes(encoder, &frame);
+    if (encoder && !works)
+        snprintf(reason, reason_size, "it opened but could not encode a picture");
+    if (works)
+        *ret_invalidates = encoder_references(encoder) > 1;
+    encoder_destroy(encoder);
+    free(frame.planes[0]);
+    return works;
+}
+
+/* `report`: usable. */
+static void probe_others(const struct encoder_ops *ops, struct encoder_report *report)
+{
+    char reason[sizeof(report->reason)];
+    bool invalidates;
+    for (int i = 0; i < ops->other_count; i++) {
+        enum frame_format format = ops->others[i];
+        if (!takes_format(ops, report->codec, format))
+            continue;
+        report->takes[format] = probe_format(ops, report->codec, format, &invalidates, reason, sizeof(reason));
+        if (!report->takes[format])
+            log_debug("encoder: probed %s for pictures of %d bit%s: %s", ops->name, frame_shape_of(format)->bits,
+                      frame_shape_of(format)->half_rows ? "" : " 4:4:4", reason);
     }
-    return true;
 }
 
 static void probe(const struct encoder_ops *ops, enum encoder_codec codec, struct encoder_report *ret_report)
 {
-    struct frame frame;
-    *ret_report = (struct encoder_report){
-        .name = ops->name, .hardware = ops->hardware, .codec = codec, .format = ops->format, .reason = "out of memory"};
-    if (!make_grey_frame(ops->format, &frame))
-        return;
-    struct encoder_config config = {
-        .codec = codec, .layout = frame.layout, .fps_x100 = 6000, .bitrate_kbps = 5000, .slices = 1, .threads = 1};
-    struct encoder *encoder = create(ops, &config, ret_report->reason, sizeof(ret_report->reason));
-    if (encoder && probe_encode(encoder, &frame, ret_report)) {
-        ret_report->usable = true;
-        ret_report->invalidates = encoder_references(encoder) > 1;
-        ret_report->reason[0] = '\0';
-    }
-    encoder_destroy(encoder);
-    free(frame.planes[0]);
+    *ret_report =
+        (struct encoder_report){.name = ops->name, .hardware = ops->hardware, .codec = codec, .format = ops->format};
+    ret_report->usable =
+        probe_format(ops, codec, ops->format, &ret_report->invalidates, ret_report->reason, sizeof(ret_report->reason));
     log_debug("encoder: probed %s: %s", ops->name, ret_report->usable ? "usable" : ret_report->reason);
+    if (!ret_report->usable)
+        return;
+    ret_report->reason[0] = '\0';
+    ret_report->takes[ops->format] = true;
+    probe_others(ops, ret_report);
 }
 
 static bool is_wished(const struct encoder_ops *ops, const char *wish)
@@ -197,7 +237,7 @@ void encoder_destroy(struct encoder *self)
 enum encode_result encoder_encode(struct encoder *self, const struct frame *frame, const struct region *damage,
                                   int64_t now_ns, bool idr, struct au_part *ret_part)
 {
-    assert(frame->layout.format == self->ops->format);
+    assert(frame->layout.format == self->format);
     struct au_part part = {
         .parts = 1, .last = true, .captured_ns = frame->captured_ns, .timestamp_ns = frame->captured_ns};
     enum encode_result result = self->ops->encode(self, frame, damage, now_ns, idr, &part);

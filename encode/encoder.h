@@ -26,7 +26,7 @@ struct encoder_wire {
 
 struct encoder_config {
     enum encoder_codec codec;
-    struct frame_layout layout; /* format must be one the encoder takes, see encoder_report */
+    struct frame_layout layout; /* format: one the encoder takes, see encoder_report; 10 bit and 4:4:4 come by it */
     int fps_x100;
     int bitrate_kbps;
     int slices;               /* at least this many per picture, 1..16 */
@@ -48,7 +48,9 @@ struct encoder_ops {
     bool hardware;
     enum encoder_codec codecs[3];
     int codec_count;
-    enum frame_format format;
+    enum frame_format format; /* the first choice; `others` work, too (of ten bits not for H.264) */
+    enum frame_format others[3];
+    int other_count;
     /* NULL on failure: `ret_reason` says why in words for the operator; not logged. */
     struct encoder *(*create)(const struct encoder_config *config, char *ret_reason, size_t reason_size);
     void (*destroy)(struct encoder *self);
@@ -66,8 +68,9 @@ struct encoder_ops {
 };
 struct encoder {
     const struct encoder_ops *ops;
-    int references; /* see encoder_references; set by create */
-    int long_terms; /* see encoder_long_terms; set by create */
+    enum frame_format format; /* of the pictures given; set by encoder.c */
+    int references;           /* see encoder_references; set by create */
+    int long_terms;           /* see encoder_long_terms; set by create */
 };
 
 /* What probing found out about one backend and codec. */
@@ -76,9 +79,10 @@ struct encoder_report {
     bool hardware, usable;
     enum encoder_codec codec;
     enum frame_format format;
-    bool invalidates;     /* encoder_references() is more than 1 when the stream may have as many as it likes */
-    char reason[200];     /* why not, empty when usable */
-    int64_t pixels_per_s; /* software, of HEVC and AV1, if the host measured it (host/encoder_speed.h); else 0 */
+    bool takes[FRAME_FORMATS]; /* what was proved: `format`, if usable, and others */
+    bool invalidates;          /* encoder_references() is more than 1 when the stream may have as many as it likes */
+    char reason[200];          /* why not, empty when usable */
+    int64_t pixels_per_s;      /* software, of HEVC and AV1, if the host measured it (host/encoder_speed.h); else 0 */
 };
 enum { ENCODER_REPORTS_MAX = 16 };
 

@@ -177,6 +177,11 @@ static void set_structure(x264_param_t *param, const struct encoder_config *conf
     param->analyse.b_mb_info = 1;
 }
 
+static int colour_model(const struct frame_layout *layout)
+{
+    return layout->format == FRAME_NV12 ? X264_CSP_NV12 : X264_CSP_I444;
+}
+
 static bool fill_param(struct encoder_x264_state *self, const struct encoder_config *config, x264_param_t *ret_param)
 {
     bool fast = config->rate == ENCODER_RATE_QUANTISER || config->layout.width * config->layout.height > PIXELS_1080P;
@@ -184,7 +189,7 @@ static bool fill_param(struct encoder_x264_state *self, const struct encoder_con
         return false;
     ret_param->i_width = config->layout.width;
     ret_param->i_height = config->layout.height;
-    ret_param->i_csp = X264_CSP_NV12;
+    ret_param->i_csp = colour_model(&config->layout);
     ret_param->i_log_level = X264_LOG_ERROR;
     ret_param->pf_log = take_message;
     ret_param->p_log_private = self;
@@ -195,7 +200,7 @@ static bool fill_param(struct encoder_x264_state *self, const struct encoder_con
     else
         set_bitrate(ret_param, config);
     set_colour(ret_param, &config->layout);
-    return x264_param_apply_profile(ret_param, "high") == 0;
+    return x264_param_apply_profile(ret_param, config->layout.format == FRAME_NV12 ? "high" : "high444") == 0;
 }
 
 static void x264_destroy(struct encoder *base)
@@ -235,7 +240,7 @@ static struct encoder *x264_create(const struct encoder_config *config, char *re
         return NULL;
     }
     self->opened = true;
-    if (self->rate == ENCODER_RATE_QUANTISER)
+    if (self->rate == ENCODER_RATE_QUANTISER && config->layout.format == FRAME_NV12) /* a patch is 4:2:0 */
         x264_patch_init(&self->patch, self->x264, &self->map);
     return &self->base;
 }
@@ -244,9 +249,9 @@ static void fill_picture(struct encoder_x264_state *self, const struct frame *fr
                          x264_picture_t *ret)
 {
     x264_picture_init(ret);
-    ret->img.i_csp = X264_CSP_NV12;
-    ret->img.i_plane = 2;
-    for (int i = 0; i < 2; i++) {
+    ret->img.i_csp = colour_model(&self->layout);
+    ret->img.i_plane = frame_shape_of(self->layout.format)->planes;
+    for (int i = 0; i < ret->img.i_plane; i++) {
         ret->img.plane[i] = frame->planes[i];
         ret->img.i_stride[i] = frame->strides[i];
     }
@@ -341,6 +346,8 @@ const struct encoder_ops encoder_x264 = {
     .codecs = {ENCODER_H264},
     .codec_count = 1,
     .format = FRAME_NV12,
+    .others = {FRAME_YUV444},
+    .other_count = 1,
     .create = x264_create,
     .destroy = x264_destroy,
     .encode = x264_encode,

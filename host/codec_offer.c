@@ -27,6 +27,13 @@ bool codec_offer_has(const struct config *config, const struct encoder_report *r
     return !codec_offer_depends_on_speed(config->codecs, report) || report->pixels_per_s / 2 >= pixels_per_s;
 }
 
+bool codec_offer_takes(const struct config *config, const struct encoder_report *reports, int count,
+                       enum encoder_codec codec, enum frame_format format, int64_t pixels_per_s)
+{
+    return codec_offer_has(config, reports, count, codec, pixels_per_s) &&
+           encoder_choose(reports, count, codec)->takes[format];
+}
+
 bool codec_offer_is_empty(const struct config *config, const struct encoder_report *reports, int count)
 {
     for (int codec = 0; codec < CODEC_COUNT; codec++) {
@@ -39,10 +46,22 @@ bool codec_offer_is_empty(const struct config *config, const struct encoder_repo
 uint32_t codec_offer_bits(const struct config *config, const struct encoder_report *reports, int count)
 {
     static const uint32_t bits[CODEC_COUNT] = {NVHTTP_CODEC_H264, NVHTTP_CODEC_HEVC, NVHTTP_CODEC_AV1};
+    static const uint32_t finer[CODEC_COUNT][FRAME_FORMATS] = {
+        [ENCODER_H264] = {[FRAME_YUV444] = NVHTTP_CODEC_H264_444},
+        [ENCODER_HEVC] = {[FRAME_P010] = NVHTTP_CODEC_HEVC_MAIN10,
+                          [FRAME_YUV444] = NVHTTP_CODEC_HEVC_444,
+                          [FRAME_YUV444_10] = NVHTTP_CODEC_HEVC_444_10},
+        [ENCODER_AV1] = {[FRAME_P010] = NVHTTP_CODEC_AV1_MAIN10,
+                         [FRAME_YUV444] = NVHTTP_CODEC_AV1_444,
+                         [FRAME_YUV444_10] = NVHTTP_CODEC_AV1_444_10},
+    };
     uint32_t offered = 0;
-    for (int codec = 0; codec < CODEC_COUNT; codec++) {
-        if (codec_offer_has(config, reports, count, (enum encoder_codec)codec, 1))
+    for (enum encoder_codec codec = ENCODER_H264; codec <= ENCODER_AV1; codec++) {
+        if (codec_offer_has(config, reports, count, codec, 1))
             offered |= bits[codec];
+        for (enum frame_format format = 0; format < FRAME_FORMATS; format++)
+            if (codec_offer_takes(config, reports, count, codec, format, 1))
+                offered |= finer[codec][format];
     }
     return offered ? offered : NVHTTP_CODEC_H264;
 }

@@ -17,6 +17,10 @@
 /* What DESCRIBE offers to a client that wants this many pixels a second, and ANNOUNCE may name. */
 bool codec_offer_has(const struct config *config, const struct encoder_report *reports, int count,
                      enum encoder_codec codec, int64_t pixels_per_s);
+/* The same of another kind of picture than 8 bit 4:2:0; only of the encoder that is tried first, so that nobody gets
+ * finer colours from a slower encoder without knowing. */
+bool codec_offer_takes(const struct config *config, const struct encoder_report *reports, int count,
+                       enum encoder_codec codec, enum frame_format format, int64_t pixels_per_s);
 /* Nothing is offered to anybody. */
 bool codec_offer_is_empty(const struct config *config, const struct encoder_report *reports, int count);
 /* ServerCodecModeSupport: what is offered at some size and rate; clients go by DESCRIBE then. Never 0, which is no

@@ -36,6 +36,14 @@ static bool offers(const struct session *session, enum encoder_codec codec)
     return codec_offer_has(config->config, config->reports, config->report_count, codec, asked_pixels_per_s(session));
 }
 
+static void offer_finer(const struct session *session, enum frame_format format, bool ret_codecs[SDP_CODEC_COUNT])
+{
+    const struct sessions_config *config = &session->owner->config;
+    for (enum encoder_codec codec = ENCODER_H264; codec <= ENCODER_AV1; codec++)
+        ret_codecs[codec] = codec_offer_takes(config->config, config->reports, config->report_count, codec, format,
+                                              asked_pixels_per_s(session));
+}
+
 /* Any encoder that may be tried first: the client has not chosen its codec yet, and an IDR is always an answer. */
 static bool offers_invalidation(const struct session *session)
 {
@@ -113,10 +121,13 @@ static int take_announce(struct session *session, const struct rtsp_request *req
 {
     if (session->announced || session->setups != SETUP_ALL)
         return 455;
-    const struct sdp_limits limits = {
+    struct sdp_limits limits = {
         .codec = {offers(session, ENCODER_H264), offers(session, ENCODER_HEVC), offers(session, ENCODER_AV1)},
         .policy = video_policy(session),
     };
+    offer_finer(session, FRAME_P010, limits.ten_bit);
+    offer_finer(session, FRAME_YUV444, limits.chroma444);
+    offer_finer(session, FRAME_YUV444_10, limits.chroma444_ten_bit);
     char reason[SDP_REASON_MAX];
     int status = sdp_parse_announce(request->body.text, request->body.size, &limits, rtsp_host_is_any(request),
                                     &session->announce, reason);

@@ -25,13 +25,19 @@ static void on_stream_failed(void *ctx)
     loop_post(session->owner->config.loop, stream_failed_on_main, session);
 }
 
-static int collect_encoders(const struct sessions *self, enum encoder_codec codec,
+/* 8 bit 4:2:0 is what each of them makes, from whatever pictures it likes. */
+static bool makes(const struct encoder_report *report, enum encoder_codec codec, enum frame_format format)
+{
+    return report->usable && report->codec == codec && (format == FRAME_NV12 || report->takes[format]);
+}
+
+static int collect_encoders(const struct sessions *self, enum encoder_codec codec, enum frame_format format,
                             const struct encoder_report *ret_encoders[STREAM_ENCODERS_MAX])
 {
     int count = 0;
     for (int i = 0; i < self->config.report_count && count < STREAM_ENCODERS_MAX; i++) {
         const struct encoder_report *report = &self->config.reports[i];
-        if (report->usable && report->codec == codec)
+        if (makes(report, codec, format))
             ret_encoders[count++] = report;
     }
     return count;
@@ -48,7 +54,7 @@ static struct stream *make_stream(struct session *session)
     stream.sender.key = seal ? session->launch.rikey : NULL;
     stream.failed = on_stream_failed;
     stream.ctx = session;
-    stream.encoder_count = collect_encoders(self, stream.encoder.codec, stream.encoders);
+    stream.encoder_count = collect_encoders(self, stream.encoder.codec, stream.view.layout.format, stream.encoders);
     session->bitrate_kbps = stream.sender.bitrate_kbps;
     session->software = stream.encoder_count && !stream.encoders[0]->hardware;
     return stream.encoder_count ? stream_create(&stream) : NULL;

@@ -39,12 +39,16 @@ static struct view *open_view(const struct stream *self)
 /* Only the encoders for the kind of picture that the view makes: its buffers are of one kind. */
 static void take_encoders(struct stream *self, const struct stream_config *config)
 {
-    enum frame_format format = config->encoders[0]->format;
-    self->config.view.layout.format = format;
+    enum frame_format format = config->view.layout.format;
+    bool plain = format == FRAME_NV12;
+    if (plain)
+        self->config.view.layout.format = format = config->encoders[0]->format;
     self->job_config.encoder = config->encoder;
     self->job_config.encoder.layout = self->config.view.layout;
     self->job_config.encoder.fps_x100 = config->view.fps_x100;
-    for (int i = 0; i < config->encoder_count && config->encoders[i]->format == format; i++) {
+    for (int i = 0; i < config->encoder_count; i++) {
+        if (plain ? config->encoders[i]->format != format : !config->encoders[i]->takes[format])
+            break;
         self->job_config.encoders[i] = config->encoders[i]->name;
         self->software[i] = !config->encoders[i]->hardware;
         self->job_config.encoder_count = i + 1;

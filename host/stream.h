@@ -21,7 +21,7 @@ enum { STREAM_ENCODERS_MAX = 4 };
 
 struct stream_config {
     struct display *display;       /* outlives the stream */
-    struct view_config view;       /* layout.format is set by the stream from the encoder */
+    struct view_config view;       /* layout.format: for NV12 the stream sets what the first encoder likes */
     struct encoder_config encoder; /* layout and fps are set by the stream from the view */
     /* In order of preference: when one fails, the next takes over with an IDR; the last one is made anew if it has
      * worked for 2 s. Borrowed for the call. */

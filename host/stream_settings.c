@@ -23,12 +23,27 @@ int stream_settings_encoder_kbps(const struct config *config, const struct sdp_a
     return sdp_encoder_bitrate_kbps(kbps, config->fec_percent, wish->audio_channels, wish->audio_high_quality);
 }
 
+static enum frame_format picture_format(const struct sdp_announce *wish)
+{
+    if (wish->chroma444)
+        return wish->ten_bit ? FRAME_YUV444_10 : FRAME_YUV444;
+    return wish->ten_bit ? FRAME_P010 : FRAME_NV12;
+}
+
+/* BT.2020 needs ten bits: with eight it is BT.709. */
+static enum frame_colour_space colour_space(const struct sdp_announce *wish)
+{
+    enum frame_colour_space asked = (enum frame_colour_space)wish->colour_space;
+    return asked == FRAME_BT2020 && !wish->ten_bit ? FRAME_BT709 : asked;
+}
+
 static struct view_config view_settings(const struct sdp_announce *wish)
 {
     return (struct view_config){
         .layout = {.width = wish->width,
                    .height = wish->height,
-                   .colour_space = (enum frame_colour_space)wish->colour_space,
+                   .format = picture_format(wish),
+                   .colour_space = colour_space(wish),
                    .full_range = wish->full_range},
         .fps_x100 = wish->fps_x100,
     };

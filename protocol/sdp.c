@@ -284,10 +284,12 @@ static const char *picture_problem(const int64_t *value, const struct sdp_limits
     int64_t codec = value[CODEC], width = value[WIDTH], height = value[HEIGHT];
     if (!limits->codec[codec])
         return "the codec was not offered";
-    if (value[DYNAMIC_RANGE] && (codec == SDP_H264 || !limits->ten_bit[codec]))
-        return "10 bit was not offered for this codec";
-    if (value[CHROMA] && !limits->chroma444[codec])
-        return "4:4:4 was not offered for this codec";
+    const bool *kinds[2][2] = {{limits->codec, limits->ten_bit}, {limits->chroma444, limits->chroma444_ten_bit}};
+    if (value[DYNAMIC_RANGE] && codec == SDP_H264)
+        return "there is no H.264 of 10 bit";
+    if (!kinds[value[CHROMA]][value[DYNAMIC_RANGE]][codec])
+        return value[CHROMA] ? "4:4:4 of so many bits was not offered for this codec"
+                             : "10 bit was not offered for this codec";
     if (width % 2 || height % 2)
         return "width and height must be even";
     if (codec == SDP_H264 && (width > H264_SIDE_MAX || height > H264_SIDE_MAX))

@@ -53,9 +53,9 @@ bool sdp_layout_read(const char *text, bool high_quality, struct sdp_layout *ret
 /* --- ANNOUNCE --- */
 
 struct sdp_limits {
-    bool codec[SDP_CODEC_COUNT]; /* what DESCRIBE and /serverinfo offer */
-    bool ten_bit[SDP_CODEC_COUNT];
-    bool chroma444[SDP_CODEC_COUNT];
+    bool codec[SDP_CODEC_COUNT];   /* what DESCRIBE and /serverinfo offer */
+    bool ten_bit[SDP_CODEC_COUNT]; /* of 4:2:0 */
+    bool chroma444[SDP_CODEC_COUNT], chroma444_ten_bit[SDP_CODEC_COUNT];
     enum sdp_policy policy;
     int64_t pixels_max;  /* of a picture; 0: the sides alone are limited */
     int packet_size_max; /* 0: 1456 */

@@ -6,6 +6,7 @@
 #include "tests/client/decode.h"
 
 #include <libavcodec/avcodec.h>
+#include <libavutil/pixdesc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,14 +27,37 @@ static int clamp_byte(double value)
     return value < 0 ? 0 : value > 255 ? 255 : (int)(value + 0.5);
 }
 
+/* Halvings of a plane's width and height. */
+static int halvings(const AVFrame *frame, int plane)
+{
+    return plane && av_pix_fmt_desc_get((enum AVPixelFormat)frame->format)->log2_chroma_w;
+}
+
+static int sample_bits(const AVFrame *frame)
+{
+    return av_pix_fmt_desc_get((enum AVPixelFormat)frame->format)->comp[0].depth;
+}
+
+/* In steps of eight bits. */
+static double sample(const AVFrame *frame, int plane, int x, int y)
+{
+    int half = halvings(frame, plane);
+    const uint8_t *row = frame->data[plane] + (ptrdiff_t)(y >> half) * frame->linesize[plane];
+    int at = x >> half;
+    if (sample_bits(frame) == 8)
+        return row[at];
+    return (row[2 * at] | row[2 * at + 1] << 8) / 4.0;
+}
+
 static void to_rgb(const AVFrame *frame, int x, int y, uint8_t ret_rgb[3])
 {
-    bool full = frame->color_range == AVCOL_RANGE_JPEG;
-    double kr = frame->colorspace == AVCOL_SPC_BT709 ? 0.2126 : 0.299, kb = kr < 0.25 ? 0.0722 : 0.114;
-    double luma = frame->data[0][y * frame->linesize[0] + x];
-    double cb = frame->data[1][y / 2 * frame->linesize[1] + x / 2] - 128.0;
-    double cr = frame->data[2][y / 2 * frame->linesize[2] + x / 2] - 128.0;
-    if (!full) {
+    static const struct {
+        double kr, kb;
+    } spaces[] = {{0.299, 0.114}, {0.2126, 0.0722}, {0.2627, 0.0593}};
+    int space = frame->colorspace == AVCOL_SPC_BT709 ? 1 : frame->colorspace == AVCOL_SPC_BT2020_NCL ? 2 : 0;
+    double kr = spaces[space].kr, kb = spaces[space].kb;
+    double luma = sample(frame, 0, x, y), cb = sample(frame, 1, x, y) - 128, cr = sample(frame, 2, x, y) - 128;
+    if (frame->color_range != AVCOL_RANGE_JPEG) {
         luma = (luma - 16) * 255 / 219;
         cb = cb * 255 / 224;
         cr = cr * 255 / 224;
@@ -62,17 +86,18 @@ static bool write_ppm(const AVFrame *frame, const char *path)
     return done;
 }
 
-/* One picture as it was decoded: 4:2:0 with chroma sited left. */
+/* One picture as it was decoded, of eight bits; 4:2:0 has its chroma sited left. */
 static bool write_y4m(const AVFrame *frame, const char *path)
 {
     FILE *file = fopen(path, "wb");
     if (!file)
         return false;
-    fprintf(file, "YUV4MPEG2 W%d H%d F1:1 Ip C420mpeg2\nFRAME\n", frame->width, frame->height);
+    fprintf(file, "YUV4MPEG2 W%d H%d F1:1 Ip C%s\nFRAME\n", frame->width, frame->height,
+            halvings(frame, 1) ? "420mpeg2" : "444");
     bool done = true;
     for (int plane = 0; plane < 3; plane++) {
-        int width = plane ? (frame->width + 1) / 2 : frame->width,
-            height = plane ? (frame->height + 1) / 2 : frame->height;
+        int half = halvings(frame, plane);
+        int width = (frame->width + half) >> half, height = (frame->height + half) >> half;
         for (int y = 0; done && y < height; y++)
             done = fwrite(frame->data[plane] + (ptrdiff_t)y * frame->linesize[plane], 1, (size_t)width, file) ==
                    (size_t)width;
@@ -85,7 +110,7 @@ static bool cell_is_white(const AVFrame *frame, int cell, int cell_px)
     int sum = 0, from = cell_px / 4, until = cell_px - cell_px / 4;
     for (int y = from; y < until; y++)
         for (int x = from; x < until; x++)
-            sum += frame->data[0][y * frame->linesize[0] + cell * cell_px + x];
+            sum += (int)sample(frame, 0, cell * cell_px + x, y);
     return sum > 126 * (until - from) * (until - from);
 }
 
@@ -109,7 +134,7 @@ static double mean_luma(const AVFrame *frame)
     uint64_t sum = 0, count = 0;
     for (int y = 0; y < frame->height; y += 8)
         for (int x = 0; x < frame->width; x += 8, count++)
-            sum += frame->data[0][y * frame->linesize[0] + x];
+            sum += (uint64_t)sample(frame, 0, x, y);
     return count ? (double)sum / (double)count : 0;
 }
 
@@ -147,12 +172,24 @@ static void note_format(struct decoder *self)
     result->range = self->frame->color_range;
     result->primaries = self->frame->color_primaries;
     result->transfer = self->frame->color_trc;
+    result->chroma444 = !halvings(self->frame, 1);
+    result->bits = sample_bits(self->frame);
+}
+
+static bool is_known(int format)
+{
+    static const enum AVPixelFormat known[] = {AV_PIX_FMT_YUV420P,  AV_PIX_FMT_YUVJ420P,    AV_PIX_FMT_YUV444P,
+                                               AV_PIX_FMT_YUVJ444P, AV_PIX_FMT_YUV420P10LE, AV_PIX_FMT_YUV444P10LE};
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if ((int)known[i] == format)
+            return true;
+    return false;
 }
 
 static bool drain(struct decoder *self, AVFrame *last)
 {
     while (avcodec_receive_frame(self->codec, self->frame) == 0) {
-        if (self->frame->format != AV_PIX_FMT_YUV420P && self->frame->format != AV_PIX_FMT_YUVJ420P) {
+        if (!is_known(self->frame->format)) {
             snprintf(self->result->error, sizeof(self->result->error), "pixel format %d", self->frame->format);
             return false;
         }

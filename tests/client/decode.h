@@ -18,6 +18,8 @@ struct decode_result {
     int decoded, errors, width, height, held_max; /* held_max: pictures the decoder kept back at most */
     int colorspace, range, primaries, transfer;   /* H.273; range 1 limited, 2 full */
     int timecodes;
+    bool chroma444;
+    int bits; /* of a sample */
     char error[96];
 };
 

@@ -14,7 +14,7 @@ static const char usage[] =
     "serverinfo: --https    appasset: --appid N --output FILE\n"
     "launch, resume: --appid N --mode WxHxF --rikey HEX --corever N --query TEXT\n"
     "stream: --width --height --fps --bitrate KBPS --packet-size --slices --csc --min-parity N --one-reference\n"
-    "  --codec h264|hevc|av1 (H.264 if the host does not offer it)\n"
+    "  --codec h264|hevc|av1 (H.264 if the host does not offer it) --444 --ten-bit\n"
     "  --encrypt-video --plain-rtsp --launch --resume --sops --sdp LINES --seconds S --frames N\n"
     "  --record FILE --index FILE --packets FILE --decode --timecodes --cell PX --ppm-last FILE --ppm-every N DIR\n"
     "  --rests MS DIR (after a pause of MS: prints REST, frame number, arrival in ns of the one before; DIR/N.y4m)\n"
@@ -65,6 +65,8 @@ static const struct entry entries[] = {
     {"--csc", NUMBER, offsetof(struct options, wish.csc)},
     {"--min-parity", NUMBER, offsetof(struct options, wish.min_parity)},
     {"--one-reference", FLAG, offsetof(struct options, wish.one_reference)},
+    {"--444", FLAG, offsetof(struct options, wish.chroma444)},
+    {"--ten-bit", FLAG, offsetof(struct options, wish.ten_bit)},
     {"--encrypt-video", FLAG, offsetof(struct options, wish.encrypt_video)},
     {"--audio-channels", NUMBER, offsetof(struct options, wish.audio_channels)},
     {"--audio-ms", NUMBER, offsetof(struct options, wish.audio_ms)},

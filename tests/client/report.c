@@ -121,10 +121,10 @@ static void add_frames(json_t *to, const struct report *self)
 
 static json_t *decoded(const struct decode_result *d)
 {
-    return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:s}", "pictures", d->decoded, "errors",
-                     d->errors, "width", d->width, "height", d->height, "held_max", d->held_max, "colorspace",
-                     d->colorspace, "range", d->range, "primaries", d->primaries, "transfer", d->transfer, "timecodes",
-                     d->timecodes, "error", d->error);
+    return json_pack("{s:i, s:i, s:b, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:s}", "pictures", d->decoded,
+                     "errors", d->errors, "chroma444", d->chroma444, "bits", d->bits, "width", d->width, "height",
+                     d->height, "held_max", d->held_max, "colorspace", d->colorspace, "range", d->range, "primaries",
+                     d->primaries, "transfer", d->transfer, "timecodes", d->timecodes, "error", d->error);
 }
 
 static json_t *negotiated(const struct rtsp_result *rtsp)

@@ -176,8 +176,8 @@ static void write_sdp(const struct dialog *self, struct byte_writer *to)
     byte_writer_printf(to, "v=0\r\no=android 0 14 IN IPv4 %s\r\ns=NVIDIA Streaming Client\r\n", self->target->host);
     byte_writer_printf(to, "a=x-ml-general.featureFlags:3 \r\na=x-ss-general.encryptionEnabled:%u \r\n",
                        self->result->encryption_enabled);
-    byte_writer_printf(to, "a=x-ss-video[0].chromaSamplingType:0 \r\na=x-nv-video[0].clientViewportWd:%d \r\n",
-                       wish->width);
+    byte_writer_printf(to, "a=x-ss-video[0].chromaSamplingType:%d \r\na=x-nv-video[0].clientViewportWd:%d \r\n",
+                       wish->chroma444, wish->width);
     byte_writer_printf(to, "a=x-nv-video[0].clientViewportHt:%d \r\na=x-nv-video[0].maxFPS:%d \r\n", wish->height,
                        wish->fps);
     byte_writer_printf(to, "a=x-nv-video[0].packetSize:%d \r\na=x-nv-video[0].rateControlMode:4 \r\n",
@@ -199,9 +199,9 @@ static void write_sdp(const struct dialog *self, struct byte_writer *to)
     byte_writer_printf(to, "a=x-nv-video[0].videoEncoderSlicesPerFrame:%d \r\na=x-nv-clientSupportHevc:%d \r\n",
                        wish->slices, self->result->codec == DEPACKETISE_HEVC);
     byte_writer_printf(to,
-                       "a=x-nv-vqos[0].bitStreamFormat:%d \r\na=x-nv-video[0].dynamicRangeMode:0 \r\n"
+                       "a=x-nv-vqos[0].bitStreamFormat:%d \r\na=x-nv-video[0].dynamicRangeMode:%d \r\n"
                        "a=x-nv-video[0].maxNumReferenceFrames:%d \r\n",
-                       (int)self->result->codec, wish->one_reference ? 1 : 0);
+                       (int)self->result->codec, wish->ten_bit, wish->one_reference ? 1 : 0);
     byte_writer_printf(to, "a=x-nv-video[0].clientRefreshRateX100:%d \r\n", wish->fps * 100);
     int channels = wish->audio_channels;
     byte_writer_printf(to, "a=x-nv-audio.surround.numChannels:%d \r\na=x-nv-audio.surround.channelMask:%d \r\n",

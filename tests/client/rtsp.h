@@ -14,7 +14,8 @@ struct rtsp_wish { /* what ANNOUNCE asks for */
     bool audio_normal; /* stereo: a Host header by which the host knows that the client wants normal quality */
     bool encrypt_audio;
     enum depacketise_codec codec; /* if the host offers it; else H.264 */
-    const char *extra;            /* more "a=..." lines, or NULL */
+    bool chroma444, ten_bit;
+    const char *extra; /* more "a=..." lines, or NULL */
 };
 
 struct rtsp_result {

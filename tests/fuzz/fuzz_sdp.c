@@ -14,6 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct sdp_limits limits = {.codec = {true, true, true},
                                 .ten_bit = {false, true, true},
                                 .chroma444 = {true, true, true},
+                                .chroma444_ten_bit = {false, true, false},
                                 .policy = (enum sdp_policy)(data[0] % 3)};
     struct sdp_announce announce;
     char reason[SDP_REASON_MAX];
@@ -25,6 +26,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(announce.height >= 16 && announce.height <= 8192 && announce.height % 2 == 0);
         assert(announce.packet_size >= 200 && announce.packet_size <= 1456);
         assert(announce.bitrate_kbps >= 500 && announce.bitrate_kbps <= 800000);
+        assert(!announce.ten_bit || announce.codec != SDP_H264);
+        assert(!announce.ten_bit || !announce.chroma444 || announce.codec == SDP_HEVC);
         assert(announce.slices >= 1 && announce.slices <= 16);
         assert(announce.encryption & SDP_ENCRYPT_CONTROL);
         assert(sdp_layout_standard(announce.audio_channels, announce.audio_high_quality));

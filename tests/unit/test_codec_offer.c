@@ -92,6 +92,42 @@ static void only_what_may_be_offered_is_measured(void **state)
     assert_false(codec_offer_depends_on_speed(CONFIG_CODECS_HEVC, &gpu[1]));
 }
 
+/* Bits of docs/protocol.md. */
+static void finer_pictures_are_offered_as_they_were_proved(void **state)
+{
+    static const struct {
+        enum encoder_codec codec;
+        enum frame_format format;
+        uint32_t bit;
+    } rows[] = {
+        {ENCODER_H264, FRAME_YUV444, 0x40000},    {ENCODER_HEVC, FRAME_P010, 0x200},
+        {ENCODER_HEVC, FRAME_YUV444, 0x80000},    {ENCODER_HEVC, FRAME_YUV444_10, 0x100000},
+        {ENCODER_AV1, FRAME_P010, 0x20000},       {ENCODER_AV1, FRAME_YUV444, 0x200000},
+        {ENCODER_AV1, FRAME_YUV444_10, 0x400000},
+    };
+    (void)state;
+    struct config config;
+    config_init(&config);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct encoder_report reports[] = {gpu[0], gpu[1], gpu[2], gpu[0], gpu[1], gpu[2]};
+        reports[rows[i].codec].takes[FRAME_NV12] = true;
+        reports[rows[i].codec].takes[rows[i].format] = true;
+        assert_int_equal(bits(CONFIG_CODECS_AUTO, reports, 6), H264 | HEVC | AV1 | rows[i].bit);
+        assert_true(codec_offer_takes(&config, reports, 6, rows[i].codec, rows[i].format, 1));
+        assert_false(codec_offer_takes(&config, reports, 6, (rows[i].codec + 1) % 3, rows[i].format, 1));
+        config.codecs = CONFIG_CODECS_H264;
+        assert_int_equal(codec_offer_takes(&config, reports, 6, rows[i].codec, rows[i].format, 1),
+                         rows[i].codec == ENCODER_H264);
+        config.codecs = CONFIG_CODECS_AUTO;
+        reports[rows[i].codec].usable = false; /* the next of the codec takes the plain ones only */
+        assert_int_equal(bits(CONFIG_CODECS_AUTO, reports, 6), H264 | HEVC | AV1);
+        reports[rows[i].codec].usable = true;
+    }
+    struct encoder_report second[] = {gpu[0], gpu[0]};
+    second[1].takes[FRAME_YUV444] = true; /* it is not the one that is tried first */
+    assert_int_equal(bits(CONFIG_CODECS_AUTO, second, 2), H264);
+}
+
 static void without_an_encoder_clients_still_get_an_answer(void **state)
 {
     (void)state;
@@ -113,6 +149,7 @@ int main(void)
         cmocka_unit_test(software_is_offered_beyond_h264_only_where_the_operator_says_so),
         cmocka_unit_test(software_is_offered_up_to_half_of_what_it_makes),
         cmocka_unit_test(only_what_may_be_offered_is_measured),
+        cmocka_unit_test(finer_pictures_are_offered_as_they_were_proved),
         cmocka_unit_test(without_an_encoder_clients_still_get_an_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

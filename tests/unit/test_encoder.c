@@ -80,6 +80,9 @@ static void probing_explains_each_refusal(void **state)
 #endif
 #ifdef HAVE_X264
     assert_true(find(reports, count, "x264", ENCODER_H264)->usable);
+    const bool *takes = find(reports, count, "x264", ENCODER_H264)->takes;
+    assert_true(takes[FRAME_NV12] && takes[FRAME_YUV444]);
+    assert_false(takes[FRAME_BGR0] || takes[FRAME_P010] || takes[FRAME_YUV444_10]);
     assert_int_equal(encoder_probe("x264", reports), 1);
     assert_non_null(encoder_choose(reports, 1, ENCODER_H264));
 #endif
@@ -103,6 +106,7 @@ static void settings_outside_the_limits_are_refused(void **state)
         assert_refused(config);
     }
     config = good, config.layout.format = FRAME_BGR0, assert_refused(config);
+    config = good, config.layout.format = FRAME_P010, assert_refused(config);
     config = good, config.codec = ENCODER_AV1, assert_refused(config);
     config = good, config.fps_x100 = 0, assert_refused(config);
     config = good, config.bitrate_kbps = 0, assert_refused(config);

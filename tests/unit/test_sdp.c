@@ -10,6 +10,7 @@ static const struct sdp_limits all_offered = {
     .codec = {true, true, true},
     .ten_bit = {false, true, true},
     .chroma444 = {true, true, true},
+    .chroma444_ten_bit = {false, true, false},
     .policy = SDP_POLICY_OPPORTUNISTIC,
 };
 
@@ -237,7 +238,25 @@ static void what_was_not_offered_is_refused(void **state)
         assert_int_equal(sdp_parse_announce(body, strlen(body), &plain, false, &announce, reason), 400);
     }
     is_refused_with("a=x-nv-video[0].dynamicRangeMode:1", 400); /* H.264 has none, whatever is offered */
+    is_refused_with("a=x-nv-video[0].dynamicRangeMode:1\r\na=x-ss-video[0].chromaSamplingType:1\r\n"
+                    "a=x-nv-vqos[0].bitStreamFormat:2",
+                    400); /* each of them is offered, together they are not */
     is_refused_with("a=x-nv-general.useReliableUdp:1", 400);
+}
+
+static void finer_pictures_are_what_was_asked_for(void **state)
+{
+    (void)state;
+    assert_int_equal(parse_with("a=x-nv-video[0].maxFPS:60"), 200);
+    assert_false(announce.ten_bit || announce.chroma444);
+    assert_int_equal(parse_with("a=x-ss-video[0].chromaSamplingType:1"), 200);
+    assert_true(announce.chroma444 && !announce.ten_bit);
+    assert_int_equal(parse_with("a=x-nv-vqos[0].bitStreamFormat:1\r\na=x-nv-video[0].dynamicRangeMode:1"), 200);
+    assert_true(announce.ten_bit && !announce.chroma444);
+    assert_int_equal(parse_with("a=x-nv-vqos[0].bitStreamFormat:1\r\na=x-nv-video[0].dynamicRangeMode:1\r\n"
+                                "a=x-ss-video[0].chromaSamplingType:1"),
+                     200);
+    assert_true(announce.ten_bit && announce.chroma444);
 }
 
 static void audio_takes_only_known_channels_and_durations(void **state)
@@ -442,6 +461,7 @@ int main(void)
         cmocka_unit_test(ranges_are_kept),
         cmocka_unit_test(sides_are_even_and_limited),
         cmocka_unit_test(what_was_not_offered_is_refused),
+        cmocka_unit_test(finer_pictures_are_what_was_asked_for),
         cmocka_unit_test(audio_takes_only_known_channels_and_durations),
         cmocka_unit_test(useful_values_are_brought_into_range),
         cmocka_unit_test(the_first_of_duplicates_counts_and_unknown_lines_do_not),

@@ -53,6 +53,23 @@ static void a_stream_is_what_the_client_asked_for(void **state)
     assert_int_equal(stream.encoder.bitrate_kbps, sdp_encoder_bitrate_kbps(20000, 20, 2, false));
 }
 
+static void pictures_are_of_the_kind_asked_for(void **state)
+{
+    static const enum frame_format formats[2][2] = {{FRAME_NV12, FRAME_P010}, {FRAME_YUV444, FRAME_YUV444_10}};
+    (void)state;
+    struct config config = make_config(20, 0);
+    struct sdp_announce wish = make_wish();
+    for (int i = 0; i < 4; i++) {
+        wish.chroma444 = i / 2, wish.ten_bit = i % 2;
+        wish.colour_space = 2;
+        struct frame_layout layout = stream_settings(&config, &wish).view.layout;
+        assert_int_equal(layout.format, formats[i / 2][i % 2]);
+        assert_int_equal(layout.colour_space, wish.ten_bit ? FRAME_BT2020 : FRAME_BT709); /* eight bits are too few */
+        wish.colour_space = 0;
+        assert_int_equal(stream_settings(&config, &wish).view.layout.colour_space, FRAME_BT601);
+    }
+}
+
 static void what_is_not_asked_for_stays_off(void **state)
 {
     (void)state;
@@ -112,6 +129,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stream_is_what_the_client_asked_for),
+        cmocka_unit_test(pictures_are_of_the_kind_asked_for),
         cmocka_unit_test(what_is_not_asked_for_stays_off),
         cmocka_unit_test(the_operators_settings_are_taken_over),
         cmocka_unit_test(the_operators_limit_holds_for_sender_and_encoder),

@@ -303,6 +303,64 @@ static void the_parameter_set_promises_one_reference_no_delay_and_the_colours(vo
     }
 }
 
+/* Colours of single pixels, which 4:2:0 cannot tell apart; a window of it moves. */
+static void paint_444(struct frame *frame, int step)
+{
+    for (int plane = 0; plane < 3; plane++)
+        for (int y = 0; y < frame->layout.height; y++)
+            for (int x = 0; x < frame->layout.width; x++) {
+                bool inside = x / 80 == 1 + step % 4 && y / 80 == 1;
+                int stripe = x / (plane + 1) & 1;
+                *frame_at(frame, plane, x, y) = (uint8_t)(inside ? (stripe ? 60 : 190) : 100 + 10 * plane);
+            }
+}
+
+static double plane_error(const struct rig *self, const struct frame *frame, int plane)
+{
+    double sum = 0;
+    for (int y = 0; y < frame->layout.height; y++)
+        for (int x = 0; x < frame->layout.width; x++) {
+            int got = self->eye.decoded->data[plane][y * self->eye.decoded->linesize[plane] + x];
+            int apart = got - *frame_at(frame, plane, x, y);
+            sum += apart * apart;
+        }
+    return sum / frame->layout.width / frame->layout.height;
+}
+
+static void whole_chroma_is_encoded_whole(void **state)
+{
+    const struct frame_layout layout = {640, 362, FRAME_YUV444, FRAME_BT709, false};
+    (void)state;
+    for (int rate = ENCODER_RATE_QUANTISER; rate <= ENCODER_RATE_BITRATE; rate++) {
+        struct rig rig = {0};
+        struct frame_pool *pool = frame_pool_create(&layout, 1);
+        struct frame *frame = frame_pool_take(pool);
+        rig.scene.frame.layout = layout;
+        struct encoder_config config = config_for(&rig.scene);
+        config.rate = (enum encoder_rate)rate;
+        rig_open(&rig, &config);
+        for (int i = 0; i < 40; i++) {
+            struct region moved = {.count = 0};
+            if (i < 20)
+                paint_444(frame, i / 2);
+            if (i < 20 && i % 2 == 0)
+                region_add(&moved, (struct rect){80, 80, 320, 80});
+            assert_int_equal(encoder_encode(rig.encoder, frame, &moved, rig.now_ns += 16666667, i == 10, &rig.part),
+                             ENCODE_OK);
+            assert_int_equal(rig.part.type, i == 0 || i == 10 ? PART_IDR : PART_PREDICTED);
+            decode(&rig);
+        }
+        assert_int_equal(rig.eye.decoded->format, AV_PIX_FMT_YUV444P);
+        assert_int_equal(rig.eye.decoder->profile, FF_PROFILE_H264_HIGH_444_PREDICTIVE);
+        for (int plane = 0; plane < 3; plane++)
+            assert_true(plane_error(&rig, frame, plane) < 6.5); /* 40 dB; stripes of 60 and 190 merged: over 100 */
+        encoder_destroy(rig.encoder);
+        h264_eye_close(&rig.eye);
+        frame_unref(frame);
+        frame_pool_unref(pool);
+    }
+}
+
 static void moving_pictures_keep_to_the_rate_and_an_idr_to_100_ms_of_it(void **state)
 {
     (void)state;
@@ -410,6 +468,7 @@ int main(void)
         cmocka_unit_test(an_idr_begins_with_its_parameter_sets_and_its_slice_is_near),
         cmocka_unit_test(there_are_as_many_slices_as_asked),
         cmocka_unit_test(the_parameter_set_promises_one_reference_no_delay_and_the_colours),
+        cmocka_unit_test(whole_chroma_is_encoded_whole),
         cmocka_unit_test(moving_pictures_keep_to_the_rate_and_an_idr_to_100_ms_of_it),
         cmocka_unit_test(a_new_rate_is_kept_to_without_an_idr),
         cmocka_unit_test(an_access_unit_keeps_to_the_burst_it_is_given),
