@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/process.h"
+#include "host/bench_alarm.h"
 #include "host/bench_encode_options.h"
 #include "host/bench_encode_report.h"
 #include "host/bench_encode_row.h"
@@ -27,10 +28,13 @@ struct bench_encode {
 
 /* --- which encoders --- */
 
-static void probe(struct bench_encode *self)
+static void ask_drivers(struct bench_encode *self)
 {
     struct encoder_report all[ENCODER_REPORTS_MAX];
+    bench_alarm_set();
     int count = encoder_probe(self->options.encoder, all);
+    gpu_read("", &self->site.gpu);
+    bench_alarm_clear();
     for (int i = 0; i < count; i++)
         if (self->options.codecs[all[i].codec])
             self->site.reports[self->site.count++] = all[i];
@@ -53,6 +57,15 @@ static int64_t enough_ns(const struct bench_encode *self)
     return now_ns + (self->end_ns > now_ns ? (self->end_ns - now_ns) / self->rows_left : 0);
 }
 
+static bool write_document(const struct bench_encode *self)
+{
+    if (!self->options.json || json_dump_file(self->document, self->options.json, JSON_INDENT(2)) == 0)
+        return true;
+    fprintf(stderr, "earthshine: cannot write %s: %s\n", self->options.json, strerror(errno));
+    return false;
+}
+
+/* The file is written before and after: if the driver hangs, it says where. */
 static bool measure_row(struct bench_encode *self, const struct encoder_report *report, const struct bench_size *size,
                         enum bench_scene_kind scene)
 {
@@ -67,6 +80,9 @@ static bool measure_row(struct bench_encode *self, const struct encoder_report *
         .config = self->config,
     };
     bench_encode_print_job(&job);
+    bench_encode_begin(self->document, &job);
+    if (!write_document(self))
+        return false;
     bench_encode_measure(&job, &row);
     bench_encode_print_row(&row);
     self->rows_left--;
@@ -103,30 +119,21 @@ static bool measure_all(struct bench_encode *self)
 
 /* --- the command --- */
 
-static bool write_document(const struct bench_encode *self)
-{
-    if (json_dump_file(self->document, self->options.json, JSON_INDENT(2)) == 0)
-        return true;
-    fprintf(stderr, "earthshine: cannot write %s: %s\n", self->options.json, strerror(errno));
-    return false;
-}
-
 /* What there is goes into the file also if no encoder works: that is what is to be reported then. */
 static bool run(struct bench_encode *self)
 {
-    probe(self);
+    bench_machine_read(&self->site.machine);
+    bench_encode_print_machine(&self->site);
+    ask_drivers(self);
     if (!self->site.count) {
         fprintf(stderr, "earthshine: this build has no encoder \"%s\" for these codecs\n", self->options.encoder);
         return false;
     }
-    bench_machine_read(&self->site.machine);
-    gpu_read("", &self->site.gpu);
-    bench_encode_print_site(&self->site);
+    bench_encode_print_encoders(&self->site);
     self->document = bench_encode_document(&self->options, &self->site);
     bool usable = count_usable(self) > 0;
     bool good = self->document && (!usable || measure_all(self));
-    if (good && self->options.json)
-        good = write_document(self);
+    good = good && write_document(self);
     json_decref(self->document);
     if (!usable)
         fprintf(stderr, "earthshine: no encoder works\n");

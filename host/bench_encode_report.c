@@ -41,8 +41,9 @@ static void make_size(const struct bench_size *size, char ret_text[SIZE_TEXT])
 
 /* --- text --- */
 
-static void print_machine(const struct bench_machine *machine)
+void bench_encode_print_machine(const struct bench_encode_site *site)
 {
+    const struct bench_machine *machine = &site->machine;
     struct library libraries[LIBRARIES_MAX];
     int count = libraries_list(libraries);
     printf("earthshine %s, %s; %s, %d cores, %d MB\n", EARTHSHINE_VERSION, machine->kernel, machine->cpu,
@@ -50,6 +51,7 @@ static void print_machine(const struct bench_machine *machine)
     for (int i = 0; i < count; i++)
         printf("%s%s %s", i ? ", " : "", libraries[i].name, libraries[i].version);
     printf("%s", count ? "\n" : "");
+    fflush(stdout);
 }
 
 static void print_gpu(const struct bench_encode_site *site)
@@ -63,9 +65,8 @@ static void print_gpu(const struct bench_encode_site *site)
         printf("GPU: %s %s\n", findings[i].what, findings[i].todo);
 }
 
-void bench_encode_print_site(const struct bench_encode_site *site)
+void bench_encode_print_encoders(const struct bench_encode_site *site)
 {
-    print_machine(&site->machine);
     print_gpu(site);
     for (int i = 0; i < site->count; i++) {
         const struct encoder_report *report = &site->reports[i];
@@ -160,6 +161,15 @@ json_t *bench_encode_document(const struct bench_encode_options *options, const 
                      BENCH_ENCODE_FPS, "results");
 }
 
+void bench_encode_begin(json_t *document, const struct bench_encode_job *job)
+{
+    char size[SIZE_TEXT];
+    make_size(&job->size, size);
+    json_object_set_new(document, "under_way",
+                        json_sprintf("%s %s %s %s", job->report->name, bench_encode_codec_word(job->report->codec),
+                                     size, bench_scene_name(job->scene)));
+}
+
 bool bench_encode_add(json_t *document, const struct bench_encode_job *job, const struct bench_encode_row *row)
 {
     char size[SIZE_TEXT];
@@ -172,5 +182,6 @@ bool bench_encode_add(json_t *document, const struct bench_encode_job *job, cons
         double value = figure(row, &columns[i]);
         json_object_set_new(object, columns[i].key, isnan(value) ? json_null() : json_real(value));
     }
+    json_object_del(document, "under_way");
     return json_array_append_new(json_object_get(document, "results"), object) == 0;
 }

@@ -16,8 +16,9 @@ struct bench_encode_site {
     int count;
 };
 
-/* The machine, its GPU and libraries, and which encoders work, or why not. */
-void bench_encode_print_site(const struct bench_encode_site *site);
+void bench_encode_print_machine(const struct bench_encode_site *site); /* and libraries: all that no driver is asked */
+/* The GPU, and which encoders work, or why not. */
+void bench_encode_print_encoders(const struct bench_encode_site *site);
 void bench_encode_print_heading(void);
 /* The first columns, before the measuring: a driver that hangs does so behind its name. */
 void bench_encode_print_job(const struct bench_encode_job *job);
@@ -25,5 +26,7 @@ void bench_encode_print_row(const struct bench_encode_row *row);
 
 /* NULL: no memory. */
 json_t *bench_encode_document(const struct bench_encode_options *options, const struct bench_encode_site *site);
+/* Notes what is being measured, until bench_encode_add(). */
+void bench_encode_begin(json_t *document, const struct bench_encode_job *job);
 /* False: no memory. */
 bool bench_encode_add(json_t *document, const struct bench_encode_job *job, const struct bench_encode_row *row);

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/stats.h"
+#include "host/bench_alarm.h"
 #include "host/bench_encode_options.h"
 #include "host/bench_eye.h"
 #include "host/bench_source.h"
@@ -74,6 +75,7 @@ static bool open_encoder(struct run *run)
     settings.encoder.layout = run->source.frame->layout;
     settings.encoder.fps_x100 = BENCH_ENCODE_FPS * 100;
     run->row->asked_kbps = settings.encoder.bitrate_kbps;
+    bench_alarm_set();
     run->encoder = encoder_open(job->report->name, &settings.encoder, reason, sizeof(reason));
     if (!run->encoder)
         note(run, BENCH_ENCODE_LEFT_OUT, reason);
@@ -133,6 +135,7 @@ static bool encode_one(struct run *run)
 {
     const struct frame *frame = run->source.frame;
     struct au_part part;
+    bench_alarm_set();
     int64_t begin_ns = clock_now_ns();
     if (encoder_encode(run->encoder, frame, &frame->damage, frame->captured_ns, false, &part) != ENCODE_OK) {
         note(run, BENCH_ENCODE_FAULTY, "the encoder failed, see stderr");
@@ -193,7 +196,9 @@ static void fill_pictures(const struct run *run, struct bench_encode_row *row)
 static void finish(struct run *run)
 {
     bench_eye_destroy(run->eye);
+    bench_alarm_set();
     encoder_destroy(run->encoder);
+    bench_alarm_clear();
     bench_source_finish(&run->source);
 }
 

@@ -41,5 +41,5 @@ struct bench_encode_row {
     double psnr_min;                  /* of all */
 };
 
-/* `ret_row`: always filled. */
+/* `ret_row`: always filled; but if a driver hangs, the process ends (host/bench_alarm.h). */
 void bench_encode_measure(const struct bench_encode_job *job, struct bench_encode_row *ret_row);

@@ -71,6 +71,7 @@ class BenchEncodeTest(TestCase):
         self.assertIn(list(cells), [line.split() for line in done.stdout.splitlines()], what)
 
     def assert_rows(self, done, document, encoder, sizes=("640x480", "800x600")):
+        self.assertNotIn("under_way", document)
         rows = document["results"]
         self.assertEqual([(r["encoder"], r["size"], r["scene"]) for r in rows],
                          [(encoder, size, scene) for size in sizes for scene in SCENES])
@@ -189,6 +190,20 @@ class OnTheDouble(BenchEncodeTest):
             self.assertEqual((row["outcome"], row["pictures"]), ("FAULTY", 20))
             self.assertIn("failed", row["note"])
             self.assertGreater(row["psnr_db"], 20)
+
+    def test_a_driver_that_hangs_is_named(self):
+        self.script("hang=5")
+        done = self.bench(*SHORT, "--encoder", "nvenc", "--codec", "h264", code=1)
+        self.assertIn("has not answered for 20 s", done.stderr)
+        self.assertEqual(done.stdout.splitlines()[-1].split(), ["nvenc", "h264", "640x480", "type"])
+        self.assertEqual(self.document()["under_way"], "nvenc h264 640x480 type")
+
+    def test_a_driver_that_hangs_from_the_beginning(self):
+        self.script("hang=0")
+        done = self.bench(*SHORT, code=1)
+        self.assertIn("where the text above ends", done.stderr)
+        self.assertTrue(done.stdout.startswith("earthshine "), done.stdout)
+        self.assertNotIn("works", done.stdout)
 
     def test_a_size_the_gpu_cannot_do_is_left_out(self):
         self.script("cap.width_max=700")
