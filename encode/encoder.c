@@ -189,15 +189,28 @@ static bool is_needless(const struct encoder_ops *ops, enum encoder_codec codec,
     return false;
 }
 
+static bool is_to_be_tried(const struct encoder_ops *ops, enum encoder_codec codec, const char *wish,
+                           const struct encoder_report *reports, int count)
+{
+    return is_wished(ops, wish) && (!ops->knows || ops->knows(codec)) && !is_needless(ops, codec, reports, count);
+}
+
 int encoder_probe(const char *wish, struct encoder_report ret_reports[ENCODER_REPORTS_MAX])
 {
     int count = 0;
     for (const struct encoder_ops *const *ops = backends; *ops; ops++) {
         for (int i = 0; i < (*ops)->codec_count && count < ENCODER_REPORTS_MAX; i++)
-            if (is_wished(*ops, wish) && !is_needless(*ops, (*ops)->codecs[i], ret_reports, count))
+            if (is_to_be_tried(*ops, (*ops)->codecs[i], wish, ret_reports, count))
                 probe(*ops, (*ops)->codecs[i], &ret_reports[count++]);
     }
     return count;
+}
+
+void encoder_probe_again(struct encoder_report *report)
+{
+    const struct encoder_ops *ops = find_backend(report->name);
+    if (ops)
+        probe(ops, report->codec, report);
 }
 
 const struct encoder_report *encoder_choose(const struct encoder_report *reports, int count, enum encoder_codec codec)

@@ -51,6 +51,8 @@ struct encoder_ops {
     enum frame_format format; /* the first choice; `others` work, too (of ten bits not for H.264) */
     enum frame_format others[3];
     int other_count;
+    /* Optional. False: the libraries of this process do not know the codec, whatever the GPU; it gets no report. */
+    bool (*knows)(enum encoder_codec codec);
     /* NULL on failure: `ret_reason` says why in words for the operator; not logged. */
     struct encoder *(*create)(const struct encoder_config *config, char *ret_reason, size_t reason_size);
     void (*destroy)(struct encoder *self);
@@ -93,6 +95,9 @@ enum { ENCODER_REPORTS_MAX = 16 };
  * written.
  */
 int encoder_probe(const char *wish, struct encoder_report ret_reports[ENCODER_REPORTS_MAX]);
+
+/* The same for the backend and codec of one report alone, which it fills anew. */
+void encoder_probe_again(struct encoder_report *report);
 
 /* The first usable report for the codec, or NULL. */
 const struct encoder_report *encoder_choose(const struct encoder_report *reports, int count, enum encoder_codec codec);

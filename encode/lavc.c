@@ -137,6 +137,11 @@ struct lavc *lavc_alloc(const struct encoder_ops *ops, const char *codec_name, c
     return self;
 }
 
+bool lavc_has(const char *codec_name)
+{
+    return avcodec_find_encoder_by_name(codec_name);
+}
+
 void lavc_set_option(struct lavc *self, const char *name, const char *value)
 {
     int error = av_opt_set(self->context->priv_data, name, value, 0);

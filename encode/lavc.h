@@ -32,6 +32,7 @@ struct lavc {
 /* Everything but the options of one codec: size, rates, colour, slices. NULL: *ret_reason is written. */
 struct lavc *lavc_alloc(const struct encoder_ops *ops, const char *codec_name, const struct encoder_config *config,
                         char *ret_reason, size_t reason_size);
+bool lavc_has(const char *codec_name); /* whether this libavcodec has the encoder */
 void lavc_set_option(struct lavc *self, const char *name, const char *value);
 struct lavc_option {
     const char *name, *value;
@@ -39,6 +40,10 @@ struct lavc_option {
 void lavc_set_options(struct lavc *self, const struct lavc_option *options, size_t count);
 /* Opens the codec; on failure the object is gone and *ret_reason is written. */
 struct encoder *lavc_open(struct lavc *self, char *ret_reason, size_t reason_size);
+
+/* Of lavc_vaapi.c, for a test of what it asks for: all but the device, not opened. NULL: *ret_reason is written. */
+struct lavc *lavc_vaapi_prepare(const struct encoder_config *config, bool low_power, char *ret_reason,
+                                size_t reason_size);
 
 /* For encoder_ops. */
 void lavc_destroy(struct encoder *base);

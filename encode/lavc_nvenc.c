@@ -12,6 +12,13 @@
 #include <stdio.h>
 #include <string.h>
 
+static const char *const names[] = {"h264_nvenc", "hevc_nvenc", "av1_nvenc"}; /* by codec */
+
+static bool nvenc_knows(enum encoder_codec codec)
+{
+    return lavc_has(names[codec]);
+}
+
 /* The two errors by which drivers tell that the limit of sessions is reached, the newer ones by the second. */
 static void put_sessions_first(char *reason, size_t reason_size)
 {
@@ -60,7 +67,6 @@ static struct encoder *nvenc_create(const struct encoder_config *config, char *r
         {"tune", "ull"}, {"rc", "cbr"},       {"zerolatency", "1"}, {"delay", "0"},
         {"aud", "0"},    {"forced-idr", "1"}, {"dpb_size", "1"},    {"rc-lookahead", "0"},
     };
-    static const char *const names[] = {"h264_nvenc", "hevc_nvenc", "av1_nvenc"};
     static const char *const profiles[] = {"high", "main", "main"};
     const char *missing = find_missing_library();
     if (missing) {
@@ -87,9 +93,10 @@ const struct encoder_ops encoder_nvenc_lavc = {
     .name = "nvenc-lavc",
     .stands_in_for = "nvenc",
     .hardware = true,
-    .codecs = {ENCODER_H264, ENCODER_HEVC},
-    .codec_count = 2,
+    .codecs = {ENCODER_H264, ENCODER_HEVC, ENCODER_AV1}, /* libavcodec 5.1 does not know the last */
+    .codec_count = 3,
     .format = FRAME_NV12,
+    .knows = nvenc_knows,
     .create = nvenc_create,
     .destroy = lavc_destroy,
     .encode = lavc_encode,

@@ -34,30 +34,13 @@ static bool is_refused(const struct encoder_report *report)
     return report->hardware && !report->usable;
 }
 
-/* Into the refused reports of the same encoder and codec, which are marked. */
-static void take_found(struct encoders *self, const struct encoder_report *found, bool tried[ENCODER_REPORTS_MAX])
-{
-    for (int i = 0; i < self->count; i++) {
-        struct encoder_report *fresh = &self->fresh[i];
-        if (!is_refused(fresh) || found->codec != fresh->codec || strcmp(found->name, fresh->name) != 0)
-            continue;
-        *fresh = *found;
-        tried[i] = true;
-    }
-}
-
-/* Worker. A name stands for several reports: of its codecs, and of who stands in for it. */
+/* Worker. */
 static void probe_refused(void *arg)
 {
     struct encoders *self = arg;
-    struct encoder_report found[ENCODER_REPORTS_MAX];
-    bool tried[ENCODER_REPORTS_MAX] = {false};
     for (int i = 0; i < self->count; i++) {
-        if (tried[i] || !is_refused(&self->fresh[i]))
-            continue;
-        int count = encoder_probe(self->fresh[i].name, found);
-        for (int j = 0; j < count; j++)
-            take_found(self, &found[j], tried);
+        if (is_refused(&self->fresh[i]))
+            encoder_probe_again(&self->fresh[i]);
     }
 }
 

@@ -78,10 +78,19 @@ static void prepare(void *arg)
         self->injector_count = injector_probe(wishes[self->config->input], self->injectors);
 }
 
+/* The same refusal for another codec. */
+static bool is_said_already(const struct encoder_report *report, const struct encoder_report *before)
+{
+    return !report->usable && !before->usable && !strcmp(report->name, before->name) &&
+           !strcmp(report->reason, before->reason);
+}
+
 static void log_backends(const struct host *self)
 {
     for (int i = 0; i < self->encoders.count; i++) {
         const struct encoder_report *report = &self->encoders.reports[i];
+        if (i > 0 && is_said_already(report, report - 1))
+            continue;
         log_info("encoder: %s %s for %s%s%s", report->name, report->usable ? "works" : "cannot be used",
                  codec_name(report->codec), report->usable ? "" : ": ", report->reason);
     }
