@@ -6,8 +6,10 @@
 #include "capture/display.h"
 
 #include "base/clock.h"
+#include "base/crew.h"
 #include "base/heartbeat.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/text.h"
 #include "base/thread.h"
 #include "base/wake.h"
@@ -20,6 +22,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { HELPERS = 1 }; /* beside the capture thread; with more than two cores nothing was measured */
 
 #define RETRY_NS      (500 * CLOCK_MS_NS)
 #define RETRY_SLOW_NS (2 * CLOCK_SECOND_NS) /* where looking for a desktop costs time */
@@ -60,6 +64,7 @@ struct display {
     int64_t retry_ns; /* next attempt; with a source and "auto": next look for a better one */
     bool discard;     /* what the opener brings is from a place that was left */
     bool viewed, was_capturing, must_show_all;
+    struct crew crew; /* converts what is large together with this thread */
 };
 
 static void wake(void *context)
@@ -357,6 +362,7 @@ static void make_pictures(struct display *self, struct source *source, int64_t n
         .captured_ns = captured_ns,
         .fetched_ns = clock_now_ns(),
         .is_status = source == self->card,
+        .crew = &self->crew,
     };
     show(self, &picture, &shown, now_ns);
 }
@@ -422,20 +428,26 @@ static void turn(struct display *self)
     wait_for_news(self, fd, earlier(earlier(until_ns, again_ns), due_ns));
 }
 
+static bool is_stopping(struct display *self)
+{
+    mutex_lock(&self->lock);
+    bool stopping = self->stopping;
+    mutex_unlock(&self->lock);
+    return stopping;
+}
+
 static void run(void *arg)
 {
     struct display *self = arg;
-    if (!thread_set_priority(THREAD_PRIORITY_REALTIME))
+    bool urgent = thread_set_priority(THREAD_PRIORITY_REALTIME_INHERITED);
+    crew_init(&self->crew, "convert", process_cores() > 1 ? HELPERS : 0);
+    if (!urgent || !thread_set_priority(THREAD_PRIORITY_REALTIME)) /* not for the threads that open displays */
         log_info("display: no real-time priority for the capture thread; pictures may come late under load");
-    for (;;) {
-        mutex_lock(&self->lock);
-        bool stopping = self->stopping;
-        mutex_unlock(&self->lock);
-        if (stopping)
-            return;
+    while (!is_stopping(self)) {
         turn(self);
         heartbeat_end(&self->heartbeat);
     }
+    crew_finish(&self->crew);
 }
 
 static void choose_name(struct display *self, const char *name)

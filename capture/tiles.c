@@ -16,7 +16,9 @@
 enum {
     CHUNK_PX = 8 * TILE_WIDTH_PX, /* converted at a time: stays in the first cache */
     CHUNK_PIXEL_BYTES = 2,        /* of the largest format that is converted */
-    CACHE_LINE_BYTES = 64
+    CACHE_LINE_BYTES = 64,
+    BAND_TILES = 4,        /* rows of tiles that a thread takes at a time */
+    SHARED_PX = 512 * 1024 /* from here on it is worth waking another thread */
 };
 
 struct tiles {
@@ -197,22 +199,53 @@ static void settle_chunk(const struct tiles_job *job, struct frame *target, stru
     }
 }
 
+/* An area of pixels, `area`, on its way into `target`. */
+struct area_job {
+    struct tiles *tiles;
+    const struct tiles_job *job;
+    struct frame *target;
+    struct rect area, covered; /* covered: the tiles it touches */
+};
+
+/* Two rows. */
+static void convert_strip(const struct area_job *self, int y)
+{
+    struct rect area = self->area, covered = self->covered;
+    int row = y / TILE_HEIGHT_PX;
+    uint8_t *changed = self->tiles->changed + (size_t)(row - covered.y) * (size_t)covered.width;
+    const uint8_t *stale = self->tiles->stale + (size_t)row * (size_t)self->tiles->columns;
+    for (int x = area.x; x < area.x + area.width;) {
+        int end = (x / CHUNK_PX + 1) * CHUNK_PX, column = x / TILE_WIDTH_PX;
+        if (end > area.x + area.width)
+            end = area.x + area.width;
+        settle_chunk(self->job, self->target, (struct rect){x, y, end - x, 2}, changed + column - covered.x,
+                     stale + column);
+        x = end;
+    }
+}
+
+/* Whole rows of tiles: flags and bytes that no other band touches. */
+static void convert_band(void *arg, int index)
+{
+    const struct area_job *self = arg;
+    int top = (self->covered.y / BAND_TILES + index) * BAND_TILES * TILE_HEIGHT_PX;
+    int end = top + BAND_TILES * TILE_HEIGHT_PX, bottom = self->area.y + self->area.height;
+    for (int y = top > self->area.y ? top : self->area.y; y < end && y < bottom; y += 2)
+        convert_strip(self, y);
+}
+
 static void convert_one_area(struct tiles *self, const struct tiles_job *job, struct rect area, struct frame *target)
 {
-    struct rect covered = touched(area);
+    struct area_job work = {self, job, target, area, touched(area)};
+    struct rect covered = work.covered;
+    int bands = (covered.y + covered.height - 1) / BAND_TILES - covered.y / BAND_TILES + 1;
     memset(self->changed, 0, (size_t)covered.width * (size_t)covered.height);
-    for (int y = area.y; y < area.y + area.height; y += 2) {
-        int row = y / TILE_HEIGHT_PX;
-        uint8_t *changed = self->changed + (size_t)(row - covered.y) * (size_t)covered.width;
-        const uint8_t *stale = self->stale + (size_t)row * (size_t)self->columns;
-        for (int x = area.x; x < area.x + area.width;) {
-            int end = (x / CHUNK_PX + 1) * CHUNK_PX, column = x / TILE_WIDTH_PX;
-            if (end > area.x + area.width)
-                end = area.x + area.width;
-            settle_chunk(job, target, (struct rect){x, y, end - x, 2}, changed + column - covered.x, stale + column);
-            x = end;
-        }
+    if (job->crew && job->crew->size && area.width * area.height >= SHARED_PX) {
+        crew_run(job->crew, bands, convert_band, &work);
+        return;
     }
+    for (int i = 0; i < bands; i++)
+        convert_band(&work, i);
 }
 
 /* Flags of an area as rectangles of pixels. */

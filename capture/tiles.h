@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/crew.h"
 #include "capture/convert.h"
 
 /* A row of luma in a tile is a cache line; both are multiples of a macroblock. Tiles lie on a grid from 0, 0. */
@@ -26,6 +27,7 @@ struct tiles_job {
     const struct region *areas; /* even coordinates */
     const struct frame *before; /* same layout */
     const struct region *stale;
+    struct crew *crew; /* has a part in large areas; NULL: none */
 };
 
 /*

@@ -158,10 +158,10 @@ static void refresh(struct view *self, struct frame *frame, const struct region 
 
 /* Brings `frame` up to date, given what may have changed; says what has. */
 static void write_frame(struct view *self, struct frame *frame, const struct image *image, const struct region *output,
-                        struct region *ret_changed)
+                        struct crew *crew, struct region *ret_changed)
 {
     struct region rest;
-    struct tiles_job job = {self->speed, &self->matrix, image, output, self->newest, &rest};
+    struct tiles_job job = {self->speed, &self->matrix, image, output, self->newest, &rest, crew};
     region_clear(ret_changed);
     if (self->newest) {
         refresh(self, frame, output, &rest);
@@ -238,7 +238,7 @@ void view_show(struct view *self, const struct view_picture *picture, int64_t no
     bool shown_anyway = must_post(self, picture);
     struct region output = {.count = 0};
     scale_pending(self, picture->image, &output);
-    write_frame(self, frame, self->scaler ? &self->scaled : picture->image, &output, &frame->damage);
+    write_frame(self, frame, self->scaler ? &self->scaled : picture->image, &output, picture->crew, &frame->damage);
     stamp(self, picture, start_ns, frame);
     if (frame->damage.count == 0 && !shown_anyway) {
         frame_unref(frame);

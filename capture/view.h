@@ -60,6 +60,7 @@ struct view_picture {
     const struct image *image; /* cursor drawn */
     int64_t captured_ns, fetched_ns;
     bool is_status;
+    struct crew *crew; /* helps to convert */
 };
 void view_add_damage(struct view *self, const struct region *damage);
 bool view_is_waiting(const struct view *self); /* something is pending */

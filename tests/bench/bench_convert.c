@@ -46,7 +46,8 @@ static void work(struct bench *self, enum convert_speed speed, struct rect area,
 {
     struct frame *before = self->frames[self->turn], *target = self->frames[self->turn = (self->turn + 1) % FRAMES];
     struct region areas = {.rects = {area}, .count = 1}, stale = {.count = 0}, changed = {.count = 0};
-    struct tiles_job job = {speed, &self->matrix, &self->images[0], &areas, before, way == CHANGED ? &areas : &stale};
+    struct tiles_job job = {speed, &self->matrix, &self->images[0], &areas, before, way == CHANGED ? &areas : &stale,
+                            NULL};
     if (way == CONVERT)
         convert_area(speed, &self->matrix, &self->images[0], area, target);
     else if (way == COPY)

@@ -14,7 +14,8 @@
 
 #include <cmocka.h>
 
-enum { WIDTH = 1206, HEIGHT = 246, COLUMNS = (WIDTH + 63) / 64, ROWS = (HEIGHT + 15) / 16 };
+/* As a whole large enough to be shared out among threads. */
+enum { WIDTH = 1206, HEIGHT = 446, COLUMNS = (WIDTH + 63) / 64, ROWS = (HEIGHT + 15) / 16 };
 
 static struct rect even_rect(uint32_t *seed, int most_width, int most_height)
 {
@@ -29,6 +30,7 @@ struct rig {
     struct frame_pool *pool;
     struct frame *before, *target, *wanted;
     struct tiles *tiles;
+    struct crew crew;
     struct convert_matrix matrix;
     struct image source;
     uint32_t seed;
@@ -45,6 +47,7 @@ static void rig_start(struct rig *self, enum frame_format format, uint32_t seed)
     self->target = frame_pool_take(self->pool);
     self->wanted = frame_pool_take(self->pool);
     self->tiles = tiles_create(&layout);
+    crew_init(&self->crew, "convert", 2);
     self->matrix = convert_matrix_for(&layout);
     for (int i = 0; i < WIDTH * HEIGHT * 4; i++)
         self->source.pixels[i] = (uint8_t)next_random(&self->seed);
@@ -59,6 +62,7 @@ static void rig_stop(struct rig *self)
     frame_unref(self->wanted);
     frame_pool_unref(self->pool);
     tiles_destroy(self->tiles);
+    crew_finish(&self->crew);
     free(self->source.pixels);
 }
 
@@ -135,7 +139,8 @@ static void step(struct rig *self, enum convert_speed speed)
     exaggerate(self, &areas);
     spoil(self, &areas, &stale);
     convert_area(CONVERT_PLAIN, &self->matrix, &self->source, all, self->wanted);
-    struct tiles_job job = {speed, &self->matrix, &self->source, &areas, self->before, &stale};
+    struct crew *crew = below(&self->seed, 4) ? &self->crew : NULL;
+    struct tiles_job job = {speed, &self->matrix, &self->source, &areas, self->before, &stale, crew};
     tiles_convert(self->tiles, &job, self->target, &changed);
     assert_right(self, &areas, &changed);
     convert_copy(self->wanted, all, self->before);
@@ -162,7 +167,7 @@ static void one_pixel_of_a_whole_picture_is_one_tile(void **state)
     struct rig rig;
     struct region areas = {.rects = {all}, .count = 1}, none = {.count = 0};
     rig_start(&rig, FRAME_NV12, 5);
-    struct tiles_job job = {convert_best(), &rig.matrix, &rig.source, &areas, rig.before, &none};
+    struct tiles_job job = {convert_best(), &rig.matrix, &rig.source, &areas, rig.before, &none, &rig.crew};
     for (int i = 0; i < 300; i++) {
         int x = below(&rig.seed, WIDTH), y = below(&rig.seed, HEIGHT);
         struct region changed = {.count = 0};
