@@ -66,12 +66,13 @@ static bool write_document(const struct bench_encode *self)
 }
 
 /* The file is written before and after: if the driver hangs, it says where. */
-static bool measure_row(struct bench_encode *self, const struct encoder_report *report, const struct bench_size *size,
-                        enum bench_scene_kind scene)
+static bool measure_row(struct bench_encode *self, const struct encoder_report *report, enum frame_format format,
+                        const struct bench_size *size, enum bench_scene_kind scene)
 {
     struct bench_encode_row row;
     const struct bench_encode_job job = {
         .report = report,
+        .format = format,
         .scene = scene,
         .size = *size,
         .bitrate_kbps = bench_encode_bitrate_kbps(&self->options, size),
@@ -91,13 +92,28 @@ static bool measure_row(struct bench_encode *self, const struct encoder_report *
     return bench_encode_add(self->document, &job, &row);
 }
 
-static bool measure_encoder(struct bench_encode *self, const struct encoder_report *report)
+static bool measure_encoder(struct bench_encode *self, const struct encoder_report *report, enum frame_format format)
 {
     bool good = true;
     for (int i = 0; good && i < self->options.size_count; i++)
         for (int j = 0; good && j < SCENES; j++)
-            good = measure_row(self, report, &self->options.sizes[i], scenes[j]);
+            good = measure_row(self, report, format, &self->options.sizes[i], scenes[j]);
     return good;
+}
+
+static bool is_wanted(const struct bench_encode *self, int report, int format)
+{
+    return self->site.reports[report].usable &&
+           bench_encode_wants(&self->options, &self->site.reports[report], (enum frame_format)format);
+}
+
+static int count_rows(const struct bench_encode *self)
+{
+    int wanted = 0;
+    for (int i = 0; i < self->site.count; i++)
+        for (int format = 0; format < FRAME_FORMATS; format++)
+            wanted += is_wanted(self, i, format);
+    return wanted * self->options.size_count * SCENES;
 }
 
 static bool measure_all(struct bench_encode *self)
@@ -105,12 +121,13 @@ static bool measure_all(struct bench_encode *self)
     int limit_s = self->options.seconds * BENCH_ENCODE_LIMIT_S_PER_SECOND;
     bool good = true;
     self->end_ns = clock_now_ns() + limit_s * CLOCK_SECOND_NS;
-    self->rows_left = count_usable(self) * self->options.size_count * SCENES;
+    self->rows_left = count_rows(self);
     printf("%d rows, at most %d s in all\n", self->rows_left, limit_s);
     bench_encode_print_heading();
     for (int i = 0; good && i < self->site.count; i++)
-        if (self->site.reports[i].usable)
-            good = measure_encoder(self, &self->site.reports[i]);
+        for (int format = 0; good && format < FRAME_FORMATS; format++)
+            if (is_wanted(self, i, format))
+                good = measure_encoder(self, &self->site.reports[i], (enum frame_format)format);
     if (self->rows_cut)
         printf("\nIn %d rows time was up before all %d pictures were measured.\n", self->rows_cut,
                1 + self->options.seconds * BENCH_ENCODE_FPS);

@@ -65,23 +65,33 @@ static void print_gpu(const struct bench_encode_site *site)
         printf("GPU: %s %s\n", findings[i].what, findings[i].todo);
 }
 
+/* Those that it takes. */
+static void print_formats(const struct encoder_report *report)
+{
+    for (int i = 0; i < FRAME_FORMATS; i++)
+        if (report->takes[i])
+            printf(" %s", bench_encode_format_word((enum frame_format)i));
+    printf("\n");
+}
+
 void bench_encode_print_encoders(const struct bench_encode_site *site)
 {
     print_gpu(site);
     for (int i = 0; i < site->count; i++) {
         const struct encoder_report *report = &site->reports[i];
-        printf("%s %s %s%s\n", report->name, bench_encode_codec_word(report->codec),
-               report->usable ? "works" : "cannot be used: ", report->reason);
+        printf("%s %s %s%s", report->name, bench_encode_codec_word(report->codec),
+               report->usable ? "works:" : "cannot be used: ", report->reason);
+        print_formats(report);
     }
     fflush(stdout);
 }
 
 void bench_encode_print_heading(void)
 {
-    printf("\n%-11s%-6s%-11s%-8s%6s%9s", "", "", "", "", "", "kbit/s");
+    printf("\n%-11s%-6s%-8s%-11s%-8s%6s%9s", "", "", "", "", "", "", "kbit/s");
     for (int i = 0; i < COLUMNS; i++)
         printf("%*s", columns[i].width, columns[i].over);
-    printf("\n%-11s%-6s%-11s%-8s%6s%9s", "encoder", "codec", "size", "scene", "count", "asked");
+    printf("\n%-11s%-6s%-8s%-11s%-8s%6s%9s", "encoder", "codec", "format", "size", "scene", "count", "asked");
     for (int i = 0; i < COLUMNS; i++)
         printf("%*s", columns[i].width, columns[i].under);
     printf("\n");
@@ -91,8 +101,8 @@ void bench_encode_print_job(const struct bench_encode_job *job)
 {
     char size[SIZE_TEXT];
     make_size(&job->size, size);
-    printf("%-11s%-6s%-11s%-8s", job->report->name, bench_encode_codec_word(job->report->codec), size,
-           bench_scene_name(job->scene));
+    printf("%-11s%-6s%-8s%-11s%-8s", job->report->name, bench_encode_codec_word(job->report->codec),
+           bench_encode_format_word(job->format), size, bench_scene_name(job->scene));
     fflush(stdout);
 }
 
@@ -142,14 +152,23 @@ static json_t *libraries_json(void)
     return object;
 }
 
+static json_t *formats_json(const struct encoder_report *report)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < FRAME_FORMATS; i++)
+        if (report->takes[i])
+            json_array_append_new(list, json_string(bench_encode_format_word((enum frame_format)i)));
+    return list;
+}
+
 static json_t *encoders_json(const struct encoder_report *reports, int count)
 {
     json_t *list = json_array();
     for (int i = 0; i < count; i++)
-        json_array_append_new(list,
-                              json_pack("{ss ss sb sb ss}", "name", reports[i].name, "codec",
-                                        bench_encode_codec_word(reports[i].codec), "hardware", reports[i].hardware,
-                                        "usable", reports[i].usable, "reason", reports[i].reason));
+        json_array_append_new(list, json_pack("{ss ss so sb sb ss}", "name", reports[i].name, "codec",
+                                              bench_encode_codec_word(reports[i].codec), "formats",
+                                              formats_json(&reports[i]), "hardware", reports[i].hardware, "usable",
+                                              reports[i].usable, "reason", reports[i].reason));
     return list;
 }
 
@@ -166,18 +185,19 @@ void bench_encode_begin(json_t *document, const struct bench_encode_job *job)
     char size[SIZE_TEXT];
     make_size(&job->size, size);
     json_object_set_new(document, "under_way",
-                        json_sprintf("%s %s %s %s", job->report->name, bench_encode_codec_word(job->report->codec),
-                                     size, bench_scene_name(job->scene)));
+                        json_sprintf("%s %s %s %s %s", job->report->name, bench_encode_codec_word(job->report->codec),
+                                     bench_encode_format_word(job->format), size, bench_scene_name(job->scene)));
 }
 
 bool bench_encode_add(json_t *document, const struct bench_encode_job *job, const struct bench_encode_row *row)
 {
     char size[SIZE_TEXT];
     make_size(&job->size, size);
-    json_t *object = json_pack("{ss ss ss ss ss ss si si}", "encoder", job->report->name, "codec",
-                               bench_encode_codec_word(job->report->codec), "size", size, "scene",
-                               bench_scene_name(job->scene), "outcome", outcomes[row->outcome], "note", row->note,
-                               "pictures", row->pictures, "asked_kbps", row->asked_kbps);
+    json_t *object =
+        json_pack("{ss ss ss ss ss ss ss si si}", "encoder", job->report->name, "codec",
+                  bench_encode_codec_word(job->report->codec), "format", bench_encode_format_word(job->format), "size",
+                  size, "scene", bench_scene_name(job->scene), "outcome", outcomes[row->outcome], "note", row->note,
+                  "pictures", row->pictures, "asked_kbps", row->asked_kbps);
     for (int i = 0; i < COLUMNS; i++) {
         double value = figure(row, &columns[i]);
         json_object_set_new(object, columns[i].key, isnan(value) ? json_null() : json_real(value));

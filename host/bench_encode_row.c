@@ -86,7 +86,7 @@ static bool start(struct run *run)
 {
     const struct frame_layout layout = {.width = run->job->size.width,
                                         .height = run->job->size.height,
-                                        .format = run->job->report->format,
+                                        .format = run->job->format,
                                         .colour_space = FRAME_BT709};
     if (!has_memory(run))
         return false;

@@ -12,6 +12,7 @@
 
 struct bench_encode_job {
     const struct encoder_report *report; /* a usable one */
+    enum frame_format format;            /* one it takes */
     enum bench_scene_kind scene;
     struct bench_size size;
     int bitrate_kbps;  /* as a client asks for it */
@@ -20,7 +21,7 @@ struct bench_encode_job {
     const struct config *config;
 };
 
-enum { BENCH_ENCODE_PICTURES_MIN = 11, BENCH_ENCODE_PICTURES_MAX = 1 + 1000, BENCH_ENCODE_NOTE_MAX = 256 };
+enum { BENCH_ENCODE_PICTURES_MIN = 6, BENCH_ENCODE_PICTURES_MAX = 1 + 1000, BENCH_ENCODE_NOTE_MAX = 256 };
 
 enum bench_encode_outcome {
     BENCH_ENCODE_FINE,

@@ -64,59 +64,83 @@ static bool decode(struct bench_eye *self, const struct au_part *part)
 static bool has_luma_like(const AVFrame *picture, const struct frame *painted)
 {
     const AVPixFmtDescriptor *format = av_pix_fmt_desc_get((enum AVPixelFormat)picture->format);
-    return format && format->comp[0].depth == 8 && format->comp[0].step == 1 &&
-           !(format->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_HWACCEL)) &&
+    int bits = frame_shape_of(painted->layout.format)->bits;
+    return format && format->comp[0].depth == bits && format->comp[0].step == (bits > 8 ? 2 : 1) &&
+           format->comp[0].shift == 0 && !(format->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_HWACCEL)) &&
            picture->width == painted->layout.width && picture->height == painted->layout.height;
 }
 
-static const uint8_t *painted_row(const struct frame *painted, int y)
-{
-    return painted->planes[0] + (int64_t)y * painted->strides[0];
-}
+/* --- one row of luma, of at most 4096 samples --- */
 
-static double mean_squared_error(const AVFrame *picture, const struct frame *painted)
+/* What is summed over a picture; of the painted one's samples and of the differences to the decoded ones. */
+struct sums {
+    int64_t painted, painted_squares, error_squares;
+};
+
+static void add_row(const uint8_t *painted, const uint8_t *decoded, int count, struct sums *sums)
 {
-    int64_t sum = 0;
-    for (int y = 0; y < painted->layout.height; y++) {
-        const uint8_t *a = painted_row(painted, y), *b = picture->data[0] + (int64_t)y * picture->linesize[0];
-        int row = 0; /* 4096 samples of 255 squared fit */
-        for (int x = 0; x < painted->layout.width; x++)
-            row += (a[x] - b[x]) * (a[x] - b[x]);
-        sum += row;
+    int sum = 0, squares = 0, errors = 0;
+    for (int i = 0; i < count; i++) {
+        int difference = painted[i] - decoded[i];
+        sum += painted[i];
+        squares += painted[i] * painted[i];
+        errors += difference * difference;
     }
-    return (double)sum / ((double)painted->layout.width * painted->layout.height);
+    sums->painted += sum;
+    sums->painted_squares += squares;
+    sums->error_squares += errors;
 }
 
-/* What the error of an even grey would be. */
-static double variance(const struct frame *painted)
+/* Ten bits: at the top of a painted word, at the bottom of a decoded one. */
+static void add_row_10(const uint16_t *painted, const uint16_t *decoded, int count, struct sums *sums)
 {
-    int64_t sum = 0, squares = 0;
-    for (int y = 0; y < painted->layout.height; y++) {
-        const uint8_t *row = painted_row(painted, y);
-        int row_sum = 0, row_squares = 0;
-        for (int x = 0; x < painted->layout.width; x++) {
-            row_sum += row[x];
-            row_squares += row[x] * row[x];
-        }
-        sum += row_sum;
-        squares += row_squares;
+    int64_t sum = 0, squares = 0, errors = 0;
+    for (int i = 0; i < count; i++) {
+        int sample = painted[i] >> 6, difference = sample - decoded[i];
+        sum += sample;
+        squares += sample * sample;
+        errors += difference * difference;
     }
-    double samples = (double)painted->layout.width * painted->layout.height, mean = (double)sum / samples;
-    return (double)squares / samples - mean * mean;
+    sums->painted += sum;
+    sums->painted_squares += squares;
+    sums->error_squares += errors;
 }
 
-static double psnr_of(double error)
+static struct sums add_all(const AVFrame *picture, const struct frame *painted)
 {
-    return error > 0 ? fmin(BENCH_EYE_PSNR_MAX, 10 * log10(255.0 * 255.0 / error)) : BENCH_EYE_PSNR_MAX;
+    struct sums sums = {0};
+    bool ten_bit = frame_shape_of(painted->layout.format)->bits > 8;
+    for (int y = 0; y < painted->layout.height; y++) {
+        const uint8_t *a = painted->planes[0] + (int64_t)y * painted->strides[0];
+        const uint8_t *b = picture->data[0] + (int64_t)y * picture->linesize[0];
+        if (ten_bit)
+            add_row_10((const uint16_t *)(const void *)a, (const uint16_t *)(const void *)b, painted->layout.width,
+                       &sums);
+        else
+            add_row(a, b, painted->layout.width, &sums);
+    }
+    return sums;
 }
 
+/* --- the picture --- */
+
+static double psnr_of(double error, int bits)
+{
+    double peak = (1 << bits) - 1;
+    return error > 0 ? fmin(BENCH_EYE_PSNR_MAX, 10 * log10(peak * peak / error)) : BENCH_EYE_PSNR_MAX;
+}
+
+/* The painted picture's variance is what the error of an even grey would be. */
 static enum bench_eye_result judge(const AVFrame *picture, const struct frame *painted, double *ret_psnr)
 {
     if (!has_luma_like(picture, painted))
         return BENCH_EYE_SIZE;
-    double error = mean_squared_error(picture, painted);
-    *ret_psnr = psnr_of(error);
-    return error * 2 > variance(painted) ? BENCH_EYE_WRONG : BENCH_EYE_SEEN;
+    struct sums sums = add_all(picture, painted);
+    double samples = (double)painted->layout.width * painted->layout.height;
+    double mean = (double)sums.painted / samples, error = (double)sums.error_squares / samples;
+    double variance = (double)sums.painted_squares / samples - mean * mean;
+    *ret_psnr = psnr_of(error, frame_shape_of(painted->layout.format)->bits);
+    return error * 2 > variance ? BENCH_EYE_WRONG : BENCH_EYE_SEEN;
 }
 
 enum bench_eye_result bench_eye_see(struct bench_eye *self, const struct au_part *part, const struct frame *painted,

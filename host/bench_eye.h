@@ -21,7 +21,8 @@ enum bench_eye_result {
 /* NULL: no such decoder here, or no memory. */
 struct bench_eye *bench_eye_create(enum encoder_codec codec);
 void bench_eye_destroy(struct bench_eye *self); /* NULL is fine */
-/* One whole access unit, whose picture must come out at once. *ret_psnr: of its luma against `painted` (NV12), in dB.
+/* One whole access unit, whose picture must come out at once. *ret_psnr: of its luma against `painted` (not BGR0), in
+ * dB.
  */
 enum bench_eye_result bench_eye_see(struct bench_eye *self, const struct au_part *part, const struct frame *painted,
                                     double *ret_psnr);

@@ -47,7 +47,7 @@ class BenchEncodeTest(TestCase):
         for encoder in document["encoders"]:
             self.assertNotEqual(encoder["usable"], bool(encoder["reason"]))
             name = f"{encoder['name']} {encoder['codec']} "
-            self.assertIn(name + ("works" if encoder["usable"] else "cannot be used: " + encoder["reason"]), done.stdout)
+            self.assertIn(name + ("works: " + " ".join(encoder["formats"]) if encoder["usable"] else "cannot be used: " + encoder["reason"]), done.stdout)
 
     def assert_fine(self, done, row):
         """Plausible figures, the same in the table."""
@@ -65,8 +65,8 @@ class BenchEncodeTest(TestCase):
         self.assertGreater(row["psnr_db"], 28, what)
         self.assertGreater(row["psnr_min_db"], 12, what)
         self.assertLessEqual(row["psnr_min_db"], row["psnr_db"], what)
-        cells = (row["encoder"], row["codec"], row["size"], row["scene"], str(row["pictures"]), str(row["asked_kbps"]),
-                 f"{row['first_ms']:.1f}", f"{row['p50_ms']:.2f}", f"{row['p95_ms']:.2f}", f"{row['p99_ms']:.2f}",
+        cells = (row["encoder"], row["codec"], row["format"], row["size"], row["scene"], str(row["pictures"]),
+                 str(row["asked_kbps"]), f"{row['first_ms']:.1f}", f"{row['p50_ms']:.2f}", f"{row['p95_ms']:.2f}", f"{row['p99_ms']:.2f}",
                  f"{row['fps']:.0f}", f"{row['kbps']:.0f}", f"{row['psnr_db']:.1f}", f"{row['psnr_min_db']:.1f}")
         self.assertIn(list(cells), [line.split() for line in done.stdout.splitlines()], what)
 
@@ -92,6 +92,14 @@ class InSoftware(BenchEncodeTest):
         document["results"] = [r for r in document["results"] if r["encoder"] == "x264"]
         self.assert_rows(done, document, "x264")
 
+    def test_formats(self):
+        done = self.bench("--size", "640x480", "--seconds", "1", "--encoder", "x264", "--format", "420,444,444-10")
+        document = self.document()
+        self.assertEqual(document["encoders"][0]["formats"], ["420", "444"])
+        self.assertEqual([r["format"] for r in document["results"]], ["420"] * 3 + ["444"] * 3)
+        for row in document["results"]:
+            self.assert_fine(done, row)
+
     def test_hevc(self):
         done = self.bench("--size", "640x480", "--seconds", "1", "--encoder", "x265", "--codec", "hevc")
         document = self.document()
@@ -101,7 +109,7 @@ class InSoftware(BenchEncodeTest):
 
     def test_the_time_it_may_take_is_told(self):
         done = self.bench("--encoder", "x264", "--size", "640x480", "--seconds", "1", "--codec", "h264")
-        self.assertIn("3 rows, at most 55 s in all", done.stdout)
+        self.assertIn("3 rows, at most 45 s in all", done.stdout)
 
     def test_wrong_words_are_refused(self):
         for words, message in (
@@ -195,8 +203,8 @@ class OnTheDouble(BenchEncodeTest):
         self.script("hang=5")
         done = self.bench(*SHORT, "--encoder", "nvenc", "--codec", "h264", code=1)
         self.assertIn("has not answered for 20 s", done.stderr)
-        self.assertEqual(done.stdout.splitlines()[-1].split(), ["nvenc", "h264", "640x480", "type"])
-        self.assertEqual(self.document()["under_way"], "nvenc h264 640x480 type")
+        self.assertEqual(done.stdout.splitlines()[-1].split(), ["nvenc", "h264", "420", "640x480", "type"])
+        self.assertEqual(self.document()["under_way"], "nvenc h264 420 640x480 type")
 
     def test_a_driver_that_hangs_from_the_beginning(self):
         self.script("hang=0")

@@ -15,6 +15,9 @@
 
 #include <cmocka.h>
 
+#include <libavcodec/avcodec.h>
+#include <libavutil/opt.h>
+
 enum { WIDTH = 640, HEIGHT = 360 };
 
 static const struct encoder_report x264 = {.name = "x264", .usable = true, .codec = ENCODER_H264, .format = FRAME_NV12};
@@ -107,6 +110,74 @@ static void a_grey_picture_is_wrong(void **state)
     rig_finish(&rig);
 }
 
+/* Ten bits of a P010 picture as libavcodec's encoders take them: luma as it is, chroma grey. */
+static AVFrame *ten_bits_of(const struct frame *painted)
+{
+    AVFrame *picture = av_frame_alloc();
+    assert_non_null(picture);
+    picture->width = WIDTH, picture->height = HEIGHT, picture->format = AV_PIX_FMT_YUV420P10;
+    assert_int_equal(av_frame_get_buffer(picture, 0), 0);
+    for (int plane = 0; plane < 3; plane++)
+        for (int y = 0; y < (plane ? HEIGHT / 2 : HEIGHT); y++) {
+            uint16_t *row = (uint16_t *)(void *)(picture->data[plane] + (ptrdiff_t)y * picture->linesize[plane]);
+            const uint8_t *from = painted->planes[0] + (ptrdiff_t)y * painted->strides[0];
+            for (int x = 0; x < (plane ? WIDTH / 2 : WIDTH); x++)
+                row[x] = plane ? 512 : ((const uint16_t *)(const void *)from)[x] >> 6;
+        }
+    return picture;
+}
+
+/* One picture of HEVC Main 10. */
+static AVPacket *encode_ten_bits(const AVCodec *codec, AVFrame *picture)
+{
+    AVCodecContext *context = avcodec_alloc_context3(codec);
+    AVPacket *packet = av_packet_alloc();
+    assert_true(context && packet);
+    context->width = WIDTH, context->height = HEIGHT, context->pix_fmt = AV_PIX_FMT_YUV420P10;
+    context->time_base = (AVRational){1, 60};
+    context->bit_rate = 50000000;
+    av_opt_set(context->priv_data, "preset", "ultrafast", 0);
+    av_opt_set(context->priv_data, "tune", "zerolatency", 0);
+    av_opt_set(context->priv_data, "x265-params", "log-level=none", 0);
+    assert_int_equal(avcodec_open2(context, codec, NULL), 0);
+    assert_int_equal(avcodec_send_frame(context, picture), 0);
+    assert_int_equal(avcodec_receive_packet(context, packet), 0);
+    avcodec_free_context(&context);
+    return packet;
+}
+
+static void ten_bits_are_seen_as_such(void **state)
+{
+    (void)state;
+    const struct frame_layout layout = {
+        .width = WIDTH, .height = HEIGHT, .format = FRAME_P010, .colour_space = FRAME_BT709};
+    const AVCodec *codec = avcodec_find_encoder_by_name("libx265");
+    struct bench_source source;
+    double psnr = 0;
+    if (!codec)
+        skip();
+    assert_true(bench_source_init(&source, BENCH_SCENE_VIDEO, &layout, 60, CLOCK_SECOND_NS));
+    AVFrame *picture = ten_bits_of(source.frame);
+    AVPacket *packet = encode_ten_bits(codec, picture);
+    const struct au_part part = {.data = packet->data, .size = (size_t)packet->size};
+    struct bench_eye *eye = bench_eye_create(ENCODER_HEVC);
+    assert_int_equal(bench_eye_see(eye, &part, source.frame, &psnr), BENCH_EYE_SEEN);
+    assert_true(psnr > 35 && psnr < BENCH_EYE_PSNR_MAX);
+    bench_eye_destroy(eye);
+
+    eye = bench_eye_create(ENCODER_HEVC);
+    source.frame->layout.format = FRAME_NV12; /* eight bits are expected */
+    assert_int_equal(bench_eye_see(eye, &part, source.frame, &psnr), BENCH_EYE_SIZE);
+    source.frame->layout.format = FRAME_P010;
+    for (int i = 0; i < 20; i++)
+        bench_source_step(&source, source.frame->captured_ns + CLOCK_SECOND_NS / 60);
+    assert_int_equal(bench_eye_see(eye, &part, source.frame, &psnr), BENCH_EYE_WRONG);
+    bench_eye_destroy(eye);
+    av_packet_free(&packet);
+    av_frame_free(&picture);
+    bench_source_finish(&source);
+}
+
 static void a_coarse_picture_is_not_wrong(void **state)
 {
     (void)state;
@@ -173,6 +244,7 @@ static struct bench_encode_row measure(const struct encoder_report *report, stru
     struct bench_encode_row row;
     config_init(&config);
     const struct bench_encode_job job = {.report = report,
+                                         .format = report->format,
                                          .scene = BENCH_SCENE_VIDEO,
                                          .size = size,
                                          .bitrate_kbps = 10000,
@@ -258,6 +330,21 @@ static void options_are_read(void **state)
     assert_int_equal(bench_encode_bitrate_kbps(&options, &sizes[3]), 500);
 }
 
+static void formats_are_those_that_are_taken(void **state)
+{
+    (void)state;
+    struct encoder_report report = {.name = "x264", .usable = true, .format = FRAME_NV12};
+    struct bench_encode_options options;
+    report.takes[FRAME_NV12] = report.takes[FRAME_YUV444] = true;
+    assert_int_equal(parse(&options, "--codec", "h264"), BENCH_WORDS_OK);
+    for (int i = 0; i < FRAME_FORMATS; i++)
+        assert_int_equal(bench_encode_wants(&options, &report, (enum frame_format)i), i == FRAME_NV12);
+    assert_int_equal(parse(&options, "--format", "444,444-10"), BENCH_WORDS_OK);
+    for (int i = 0; i < FRAME_FORMATS; i++)
+        assert_int_equal(bench_encode_wants(&options, &report, (enum frame_format)i), i == FRAME_YUV444);
+    assert_int_equal(parse(&options, "--format", "bgr"), BENCH_WORDS_WRONG);
+}
+
 static void wrong_options_are_refused(void **state)
 {
     (void)state;
@@ -277,6 +364,7 @@ int main(void)
         cmocka_unit_test(the_eye_sees_what_was_painted),
         cmocka_unit_test(another_picture_is_wrong),
         cmocka_unit_test(a_grey_picture_is_wrong),
+        cmocka_unit_test(ten_bits_are_seen_as_such),
         cmocka_unit_test(a_coarse_picture_is_not_wrong),
         cmocka_unit_test(a_broken_access_unit_shows_nothing),
         cmocka_unit_test(a_picture_of_another_size_is_told_apart),
@@ -284,6 +372,7 @@ int main(void)
         cmocka_unit_test(time_that_is_up_leaves_a_few_pictures),
         cmocka_unit_test(a_refusal_is_told_and_nothing_measured),
         cmocka_unit_test(options_are_read),
+        cmocka_unit_test(formats_are_those_that_are_taken),
         cmocka_unit_test(wrong_options_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
