@@ -172,6 +172,7 @@ static struct stream_report report(struct rig *rig)
 static uint32_t hang_encoder(struct rig *rig)
 {
     hang_next(HANG_ENCODE);
+    stream_request_idr(rig->stream); /* libx264 is not asked for a repeat with nothing to refine */
     hang_await(HANG_ENCODE);
     struct stream_report now;
     do
@@ -329,6 +330,7 @@ static void an_encoder_that_hangs_again_and_again_ends_the_session(void **state)
     receive_frames(&rig, 3);
     for (;; hangs++) {
         hang_next(HANG_ENCODE);
+        stream_request_idr(rig.stream);
         hang_await(HANG_ENCODE);
         if (!stream_replace(rig.stream, STREAM_ENCODE))
             break;
@@ -430,11 +432,13 @@ static void the_only_encoder_is_made_anew_when_it_fails_after_a_while(void **sta
     while (clock_now_ns() < until_ns)
         receive_frames(&rig, 1);
     hang_fail_encode();
+    stream_request_idr(rig.stream);
     while (report(&rig).idrs < 2)
         receive_frames(&rig, 1);
     assert_int_equal(report(&rig).encoder_failures, 1);
     assert_string_equal(report(&rig).encoder, "x264");
     hang_fail_encode(); /* at once again: it is no good */
+    stream_request_idr(rig.stream);
     until_ns = clock_now_ns() + 30 * CLOCK_SECOND_NS;
     while (!atomic_load(&rig.failures) && clock_now_ns() < until_ns)
         clock_sleep_until_ns(clock_now_ns() + CLOCK_MS_NS);
