@@ -98,6 +98,19 @@ static bool size_fits(struct nvenc *self, char *ret_reason, size_t reason_size)
     return false;
 }
 
+static bool format_fits(struct nvenc *self, char *ret_reason, size_t reason_size)
+{
+    const struct frame_shape *shape = frame_shape_of(self->layout.format);
+    const char *missing = NULL;
+    if (shape->bits > 8 && read_cap(self, NV_ENC_CAPS_SUPPORT_10BIT_ENCODE) <= 0)
+        missing = "10 bit";
+    if (!shape->half_rows && read_cap(self, NV_ENC_CAPS_SUPPORT_YUV444_ENCODE) <= 0)
+        missing = "4:4:4";
+    if (missing)
+        snprintf(ret_reason, reason_size, "the GPU does not encode %s with this codec", missing);
+    return !missing;
+}
+
 /* One unless the GPU can forget a single one, which is all that more are for. Long-term ones come on top, where two
  * others are left. */
 static void choose_references(struct nvenc *self, const struct encoder_config *config)
@@ -139,7 +152,7 @@ static bool create_buffers(struct nvenc *self, char *ret_reason, size_t reason_s
     NV_ENC_CREATE_INPUT_BUFFER input = {.version = NV_ENC_CREATE_INPUT_BUFFER_VER,
                                         .width = (uint32_t)self->layout.width,
                                         .height = (uint32_t)self->layout.height,
-                                        .bufferFmt = NV_ENC_BUFFER_FORMAT_NV12};
+                                        .bufferFmt = nvenc_config_buffer_format(self->layout.format)};
     NV_ENC_CREATE_BITSTREAM_BUFFER output = {.version = NV_ENC_CREATE_BITSTREAM_BUFFER_VER};
     NVENCSTATUS status = api->nvEncCreateInputBuffer(self->driver.session, &input);
     if (!check(self, "NvEncCreateInputBuffer", status, ret_reason, reason_size))
@@ -152,11 +165,12 @@ static bool create_buffers(struct nvenc *self, char *ret_reason, size_t reason_s
     return true;
 }
 
-/* H.264 takes at most 384 bytes for a macroblock, and HEVC not much more than the samples; pages that no picture ever
- * fills cost nothing. */
+/* H.264 takes at most 400 bytes for a macroblock of 4:2:0, and HEVC not much more than the samples; 4:4:4 has twice as
+ * many. Pages that no picture ever fills cost nothing. */
 static bool reserve_unit(struct nvenc *self, char *ret_reason, size_t reason_size)
 {
-    self->capacity = (size_t)self->layout.width * (size_t)self->layout.height * 2 + UNIT_EXTRA_BYTES;
+    size_t bytes_per_px = frame_shape_of(self->layout.format)->half_rows ? 2 : 4;
+    self->capacity = (size_t)self->layout.width * (size_t)self->layout.height * bytes_per_px + UNIT_EXTRA_BYTES;
     self->unit = malloc(self->capacity);
     if (!self->unit)
         snprintf(ret_reason, reason_size, "out of memory");
@@ -177,7 +191,7 @@ static struct encoder *nvenc_create(const struct encoder_config *config, char *r
     GUID codec = nvenc_config_codec(config->codec);
     const char *name = config->codec == ENCODER_HEVC ? "HEVC" : "H.264";
     bool opened = nvenc_driver_open(&self->driver, &codec, name, ret_reason, reason_size);
-    bool good = opened && size_fits(self, ret_reason, reason_size) &&
+    bool good = opened && size_fits(self, ret_reason, reason_size) && format_fits(self, ret_reason, reason_size) &&
                 initialize(self, config, ret_reason, reason_size) && create_buffers(self, ret_reason, reason_size) &&
                 reserve_unit(self, ret_reason, reason_size);
     if (opened)
@@ -202,9 +216,14 @@ static bool upload(struct nvenc *self, const struct frame *frame, uint32_t *ret_
     NVENCSTATUS status = api->nvEncLockInputBuffer(self->driver.session, &lock);
     if (!check(self, "NvEncLockInputBuffer", status, ret_reason, reason_size))
         return false;
-    uint8_t *luma = lock.bufferDataPtr, *chroma = luma + (size_t)lock.pitch * (size_t)self->layout.height;
-    copy_rows(luma, lock.pitch, frame->planes[0], frame->strides[0], self->layout.width, self->layout.height);
-    copy_rows(chroma, lock.pitch, frame->planes[1], frame->strides[1], self->layout.width, self->layout.height / 2);
+    const struct frame_shape *shape = frame_shape_of(self->layout.format);
+    uint8_t *to = lock.bufferDataPtr;
+    for (int plane = 0; plane < shape->planes; plane++) { /* one after the other, each with the same pitch */
+        int rows = frame_rows(&self->layout, plane);
+        copy_rows(to, lock.pitch, frame->planes[plane], frame->strides[plane], self->layout.width * shape->pixel_bytes,
+                  rows);
+        to += (size_t)lock.pitch * (size_t)rows;
+    }
     *ret_pitch = lock.pitch;
     status = api->nvEncUnlockInputBuffer(self->driver.session, self->input);
     return check(self, "NvEncUnlockInputBuffer", status, ret_reason, reason_size);
@@ -239,7 +258,7 @@ static bool submit(struct nvenc *self, uint32_t pitch, bool idr, char *ret_reaso
         .inputDuration = 1,
         .inputBuffer = self->input,
         .outputBitstream = self->output,
-        .bufferFmt = NV_ENC_BUFFER_FORMAT_NV12,
+        .bufferFmt = nvenc_config_buffer_format(self->layout.format),
         .pictureStruct = NV_ENC_PIC_STRUCT_FRAME,
     };
     if (!idr)
@@ -377,6 +396,8 @@ const struct encoder_ops encoder_nvenc = {
     .codecs = {ENCODER_H264, ENCODER_HEVC},
     .codec_count = 2,
     .format = FRAME_NV12,
+    .others = {FRAME_P010, FRAME_YUV444, FRAME_YUV444_10},
+    .other_count = 3,
     .create = nvenc_create,
     .destroy = nvenc_destroy,
     .encode = nvenc_encode,

@@ -27,6 +27,17 @@ int nvenc_config_references_max(const struct encoder_config *config)
            1;
 }
 
+NV_ENC_BUFFER_FORMAT nvenc_config_buffer_format(enum frame_format format)
+{
+    static const NV_ENC_BUFFER_FORMAT formats[FRAME_FORMATS] = {
+        [FRAME_NV12] = NV_ENC_BUFFER_FORMAT_NV12,
+        [FRAME_P010] = NV_ENC_BUFFER_FORMAT_YUV420_10BIT,
+        [FRAME_YUV444] = NV_ENC_BUFFER_FORMAT_YUV444,
+        [FRAME_YUV444_10] = NV_ENC_BUFFER_FORMAT_YUV444_10BIT,
+    };
+    return formats[format];
+}
+
 GUID nvenc_config_preset(const struct encoder_config *config)
 {
     switch (nvenc_preset(config)) {
@@ -59,15 +70,17 @@ void nvenc_config_set_rate(const struct encoder_config *config, NV_ENC_CONFIG *c
     rc->enableNonRefP = 0;
 }
 
-/* Codes of H.273, "colour" in docs/protocol.md. */
+/* Codes of H.273, "colour" in docs/protocol.md. BT.2020 needs ten bits: eight-bit streams fall back to BT.709. */
 static void set_colour(const struct frame_layout *layout, NV_ENC_CONFIG_H264_VUI_PARAMETERS *vui)
 {
+    bool wide = layout->colour_space == FRAME_BT2020 && frame_shape_of(layout->format)->bits > 8;
     uint32_t code = layout->colour_space == FRAME_BT601 ? 6 : 1;
     vui->videoSignalTypePresentFlag = 1;
     vui->videoFormat = VIDEO_FORMAT_UNSPECIFIED;
     vui->videoFullRangeFlag = layout->full_range;
     vui->colourDescriptionPresentFlag = 1;
-    vui->colourPrimaries = vui->transferCharacteristics = vui->colourMatrix = code;
+    vui->colourPrimaries = vui->colourMatrix = wide ? 9 : code;
+    vui->transferCharacteristics = wide ? 14 : code;
     vui->chromaSampleLocationFlag = 1;
     vui->chromaSampleLocationTop = vui->chromaSampleLocationBot = 0; /* left */
 }
@@ -82,11 +95,16 @@ static void set_h264_references(int references, int long_terms, bool one_of_many
         h264->numRefL0 = NV_ENC_NUM_REF_FRAMES_1;
 }
 
+static uint32_t chroma_format(const struct frame_layout *layout)
+{
+    return frame_shape_of(layout->format)->half_rows ? 1 : 3;
+}
+
 static void set_h264(const struct encoder_config *config, NV_ENC_CONFIG_H264 *h264)
 {
     h264->idrPeriod = NVENC_INFINITE_GOPLENGTH;
     h264->level = NV_ENC_LEVEL_AUTOSELECT;
-    h264->chromaFormatIDC = 1;
+    h264->chromaFormatIDC = chroma_format(&config->layout);
     h264->repeatSPSPPS = 1; /* with each IDR */
     h264->disableSPSPPS = 0;
     h264->outputAUD = 0;
@@ -105,8 +123,8 @@ static void set_hevc(const struct encoder_config *config, NV_ENC_CONFIG_HEVC *he
     hevc->idrPeriod = NVENC_INFINITE_GOPLENGTH;
     hevc->level = NV_ENC_LEVEL_AUTOSELECT;
     hevc->tier = NV_ENC_TIER_HEVC_MAIN;
-    hevc->chromaFormatIDC = 1;
-    hevc->pixelBitDepthMinus8 = 0;
+    hevc->chromaFormatIDC = chroma_format(&config->layout);
+    hevc->pixelBitDepthMinus8 = (uint32_t)frame_shape_of(config->layout.format)->bits - 8;
     hevc->repeatSPSPPS = 1;
     hevc->disableSPSPPS = 0;
     hevc->outputAUD = 0;
@@ -129,12 +147,22 @@ static void set_hevc_references(int references, int long_terms, bool one_of_many
         hevc->numRefL0 = NV_ENC_NUM_REF_FRAMES_1;
 }
 
+static GUID profile_of(const struct encoder_config *config)
+{
+    bool whole = chroma_format(&config->layout) == 3;
+    if (config->codec != ENCODER_HEVC)
+        return whole ? NV_ENC_H264_PROFILE_HIGH_444_GUID : NV_ENC_H264_PROFILE_HIGH_GUID;
+    if (whole)
+        return NV_ENC_HEVC_PROFILE_FREXT_GUID;
+    return config->layout.format == FRAME_P010 ? NV_ENC_HEVC_PROFILE_MAIN10_GUID : NV_ENC_HEVC_PROFILE_MAIN_GUID;
+}
+
 void nvenc_config_fill(const struct encoder_config *config, int references, int long_terms, bool one_of_many,
                        NV_ENC_CONFIG *preset_config, NV_ENC_INITIALIZE_PARAMS *ret_params)
 {
     preset_config->version = NV_ENC_CONFIG_VER;
     bool is_hevc = config->codec == ENCODER_HEVC;
-    preset_config->profileGUID = is_hevc ? NV_ENC_HEVC_PROFILE_MAIN_GUID : NV_ENC_H264_PROFILE_HIGH_GUID;
+    preset_config->profileGUID = profile_of(config);
     preset_config->gopLength = NVENC_INFINITE_GOPLENGTH;
     preset_config->frameIntervalP = 1; /* no B pictures */
     nvenc_config_set_rate(config, preset_config);

@@ -6,7 +6,8 @@
 
 #include <ffnvcodec/nvEncodeAPI.h>
 
-GUID nvenc_config_codec(enum encoder_codec codec); /* H.264 or HEVC */
+GUID nvenc_config_codec(enum encoder_codec codec);                         /* H.264 or HEVC */
+NV_ENC_BUFFER_FORMAT nvenc_config_buffer_format(enum frame_format format); /* not of BGR0 */
 GUID nvenc_config_preset(const struct encoder_config *config);
 /* Pictures of this size that a decoder of level 5.2 has room for besides the one in hand; Pure. */
 int nvenc_config_references_max(const struct encoder_config *config);

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""4:4:4 by libx264, in all the situations of a display."""
+"""4:4:4 by libx264, in all the situations of a display, and all kinds of pictures by NVENC."""
 import os
 import re
 
 from harness import DisplayTest, Picture
+from test_nvenc import DoubleTest
 
 
 class H264(DisplayTest):
@@ -59,3 +60,30 @@ class H264(DisplayTest):
         report = self.client.stream(*self.stream_options("--seconds", 1, "--decode"))
         self.assert_clean(report)
         self.assertFalse(report["decoded"]["chroma444"])
+
+
+class Nvenc(DoubleTest):
+    """All kinds, from the driver double. BT.2020 is what ten bits are for."""
+    settings = {"encoder": "nvenc"}
+    codec = "hevc"
+    scene = "still"
+
+    def test_what_the_gpu_can_is_offered(self):
+        bits = int(re.search(r"<ServerCodecModeSupport>(\d+)<", self.client.xml("serverinfo")).group(1))
+        self.assertEqual(bits, 0x1 | 0x100 | 0x200 | 0x40000 | 0x80000 | 0x100000)
+
+    def test_the_client_sees_the_scene(self):
+        last = os.path.join(self.temporary_folder(), "last.ppm")
+        for codec, more, whole, bits, space in (("h264", ("--444",), True, 8, 1), ("hevc", ("--444",), True, 8, 1),
+                                                ("hevc", ("--ten-bit",), False, 10, 9),
+                                                ("hevc", ("--444", "--ten-bit"), True, 10, 9)):
+            report = self.client.stream("--width", self.size[0], "--height", self.size[1], "--codec", codec, "--csc", 4,
+                                        "--seconds", 3, "--ppm-last", last, *more)
+            self.assert_clean(report)
+            decoded = report["decoded"]
+            self.assertEqual((report["rtsp"]["codec"], decoded["chroma444"], decoded["bits"], decoded["colorspace"]),
+                             (codec, whole, bits, space))
+            picture, (width, height) = Picture(last), self.size
+            self.assert_colour(picture.mean(20, height - 30, 20, 20), (0x20, 0x24, 0x28))
+            backdrop = (30 + (width - 20) * 40 // width, 60 + (height - 60) * 50 // height, 110)
+            self.assert_colour(picture.mean(width - 24, height - 64, 8, 8), backdrop)

@@ -16,6 +16,8 @@ const char *buffers_format_name(NV_ENC_BUFFER_FORMAT format)
         return "yuv444";
     case NV_ENC_BUFFER_FORMAT_YUV420_10BIT:
         return "p010";
+    case NV_ENC_BUFFER_FORMAT_YUV444_10BIT:
+        return "yuv444-10";
     case NV_ENC_BUFFER_FORMAT_ARGB:
         return "argb";
     case NV_ENC_BUFFER_FORMAT_ABGR:
@@ -30,9 +32,9 @@ static void measure(NV_ENC_BUFFER_FORMAT format, uint32_t width, uint32_t *ret_r
 {
     *ret_row_bytes = width;
     *ret_rows_by_two = 3;
-    if (format == NV_ENC_BUFFER_FORMAT_YUV420_10BIT)
+    if (format == NV_ENC_BUFFER_FORMAT_YUV420_10BIT || format == NV_ENC_BUFFER_FORMAT_YUV444_10BIT)
         *ret_row_bytes = width * 2;
-    if (format == NV_ENC_BUFFER_FORMAT_YUV444)
+    if (format == NV_ENC_BUFFER_FORMAT_YUV444 || format == NV_ENC_BUFFER_FORMAT_YUV444_10BIT)
         *ret_rows_by_two = 6;
     if (format == NV_ENC_BUFFER_FORMAT_ARGB || format == NV_ENC_BUFFER_FORMAT_ABGR) {
         *ret_row_bytes = width * 4;

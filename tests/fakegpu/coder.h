@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum coder_format { CODER_NV12, CODER_YUV444, CODER_I010 /* 10 bit in 16, planar 4:2:0 */ };
+enum coder_format { CODER_NV12, CODER_YUV444, CODER_I010, CODER_I410 /* planar 4:2:0 and 4:4:4 of 10 bit in 16 */ };
 
 struct coder_colour { /* H.273 codes; primaries 0: nothing is signalled */
     int primaries, transfer, matrix;

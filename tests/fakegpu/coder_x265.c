@@ -63,7 +63,7 @@ static void set_structure(x265_param *param, const struct coder_config *config)
     param->sourceHeight = config->height;
     param->fpsNum = config->fps_num;
     param->fpsDenom = config->fps_den;
-    param->internalCsp = config->format == CODER_YUV444 ? X265_CSP_I444 : X265_CSP_I420;
+    param->internalCsp = config->format == CODER_YUV444 || config->format == CODER_I410 ? X265_CSP_I444 : X265_CSP_I420;
     param->frameNumThreads = 1;
     param->bEnableWavefront = 0;
     param->lookaheadThreads = 0;
@@ -79,9 +79,14 @@ static void set_structure(x265_param *param, const struct coder_config *config)
     param->logLevel = X265_LOG_ERROR;
 }
 
+static int depth_of(enum coder_format format)
+{
+    return format == CODER_I010 || format == CODER_I410 ? 10 : 8;
+}
+
 static bool fill_param(struct coder_x265_state *self, const struct coder_config *config)
 {
-    self->api = x265_api_get(config->format == CODER_I010 ? 10 : 8);
+    self->api = x265_api_get(depth_of(config->format));
     self->param = self->api ? self->api->param_alloc() : NULL;
     if (!self->param || self->api->param_default_preset(self->param, "ultrafast", "zerolatency") < 0)
         return false;
@@ -128,7 +133,7 @@ static void fill_picture(struct coder_x265_state *self, const struct coder_pictu
 {
     self->api->picture_init(self->param, ret);
     ret->pts = picture->number;
-    ret->bitDepth = self->format == CODER_I010 ? 10 : 8;
+    ret->bitDepth = depth_of(self->format);
     ret->colorSpace = self->param->internalCsp;
     for (int i = 0; i < 3; i++) {
         ret->planes[i] = picture->planes[i];

@@ -115,7 +115,8 @@ static struct coder_config wanted(const struct session *self)
     const NV_ENC_RC_PARAMS *rc = &self->config.rcParams;
     const NV_ENC_CONFIG_H264 *h264 = &self->config.encodeCodecConfig.h264Config;
     struct codec_view codec = view_codec(self);
-    enum coder_format format = codec.chroma == 3 ? CODER_YUV444 : codec.depth == 10 ? CODER_I010 : CODER_NV12;
+    static const enum coder_format formats[2][2] = {{CODER_NV12, CODER_I010}, {CODER_YUV444, CODER_I410}};
+    enum coder_format format = formats[codec.chroma == 3][codec.depth == 10];
     bool signalled = codec.vui->videoSignalTypePresentFlag && codec.vui->colourDescriptionPresentFlag;
     uint32_t bitrate = rc->averageBitRate, vbv = rc->vbvBufferSize ? rc->vbvBufferSize : bitrate;
     return (struct coder_config){

@@ -12,6 +12,8 @@ static const struct matrix bt709 = {{11966, 40254, 4064}, {-6596, -22189, 28784}
 size_t pixels_scratch_bytes(const struct coder_config *config)
 {
     size_t pixels = (size_t)config->width * (size_t)config->height;
+    if (config->format == CODER_I410)
+        return pixels * 6;
     return config->format == CODER_I010 ? pixels * 3 : pixels * 3 / 2;
 }
 
@@ -82,6 +84,22 @@ static void convert_p010(const struct surface *from, const struct coder_config *
     }
 }
 
+static void convert_444_10(const struct surface *from, const struct coder_config *config, uint8_t *scratch,
+                           struct coder_picture *ret)
+{
+    uint16_t *out = (uint16_t *)(void *)scratch;
+    for (int i = 0; i < 3; i++) {
+        ret->planes[i] = (uint8_t *)out;
+        ret->strides[i] = config->width * 2;
+        for (int y = 0; y < config->height; y++) {
+            size_t row = (size_t)i * from->height + (size_t)y;
+            const uint16_t *samples = (const uint16_t *)(const void *)(from->bytes + row * from->pitch);
+            for (int x = 0; x < config->width; x++)
+                *out++ = samples[x] >> 6;
+        }
+    }
+}
+
 static void point_at(const struct surface *from, int planes, struct coder_picture *ret)
 {
     for (int i = 0; i < planes; i++) {
@@ -106,6 +124,10 @@ bool pixels_convert(const struct surface *surface, const struct coder_config *co
         if (config->format == CODER_I010)
             convert_p010(surface, config, scratch, ret);
         return config->format == CODER_I010;
+    case NV_ENC_BUFFER_FORMAT_YUV444_10BIT:
+        if (config->format == CODER_I410)
+            convert_444_10(surface, config, scratch, ret);
+        return config->format == CODER_I410;
     case NV_ENC_BUFFER_FORMAT_ARGB:
     case NV_ENC_BUFFER_FORMAT_ABGR:
         if (config->format == CODER_NV12)

@@ -251,6 +251,115 @@ static void the_preset_follows_the_pixel_rate(void **state)
     }
 }
 
+static const struct finer {
+    enum encoder_codec codec;
+    enum frame_format format;
+    const char *profile, *chroma, *depth, *picture;
+    enum AVPixelFormat decoded;
+} finer[] = {
+    {ENCODER_H264, FRAME_YUV444, "profile=high444", "chroma=3", "depth=8", "format=yuv444", AV_PIX_FMT_YUV444P},
+    {ENCODER_HEVC, FRAME_YUV444, "profile=rext", "chroma=3", "depth=8", "format=yuv444", AV_PIX_FMT_YUV444P},
+    {ENCODER_HEVC, FRAME_P010, "profile=main10", "chroma=1", "depth=10", "format=p010", AV_PIX_FMT_YUV420P10},
+    {ENCODER_HEVC, FRAME_YUV444_10, "profile=rext", "chroma=3", "depth=10", "format=yuv444-10", AV_PIX_FMT_YUV444P10},
+};
+
+static int finer_sample(const struct frame *frame, int component, int x, int y)
+{
+    bool half = frame_shape_of(frame->layout.format)->half_rows;
+    int interleaved = component == 2 && half ? 2 : 0, plane = half && component ? 1 : component;
+    const uint8_t *p = frame_at(frame, plane, x, y) + interleaved;
+    return frame_shape_of(frame->layout.format)->bits == 8 ? *p : (p[0] | p[1] << 8) >> 6;
+}
+
+/* Something else in each plane, and steps that eight bits have not. */
+static void paint_finer(struct frame *frame)
+{
+    const struct frame_shape *shape = frame_shape_of(frame->layout.format);
+    for (int plane = 0; plane < shape->planes; plane++)
+        for (int y = 0; y < frame_rows(&frame->layout, plane); y++)
+            for (int x = 0; x < frame->layout.width; x++) {
+                uint8_t *p = frame->planes[plane] + (ptrdiff_t)y * frame->strides[plane] + x * shape->pixel_bytes;
+                int pair = shape->half_rows && plane ? x % 2 : 0;
+                uint16_t word = (uint16_t)(((100 + 60 * (plane + pair)) * 4 + x / 8 + y / 4) << 6);
+                if (shape->bits == 8)
+                    *p = (uint8_t)(word >> 8);
+                else
+                    memcpy(p, &word, sizeof(word));
+            }
+}
+
+static double finer_error(const AVFrame *decoded, const struct frame *frame)
+{
+    const struct frame_shape *shape = frame_shape_of(frame->layout.format);
+    int step = shape->half_rows ? 2 : 1, bytes = shape->bits == 8 ? 1 : 2;
+    double sum = 0, count = 0;
+    for (int component = 0; component < 3; component++)
+        for (int y = 0; y < frame->layout.height; y += step)
+            for (int x = 0; x < frame->layout.width; x += step, count++) {
+                int shift = component ? step - 1 : 0;
+                const uint8_t *p = decoded->data[component] + (ptrdiff_t)(y >> shift) * decoded->linesize[component] +
+                                   (x >> shift) * bytes;
+                sum += abs((bytes == 1 ? *p : p[0] | p[1] << 8) - finer_sample(frame, component, x, y));
+            }
+    return sum / count;
+}
+
+static void encode_finer(const struct finer *row)
+{
+    struct frame_layout layout = {640, 360, row->format, FRAME_BT2020, false};
+    struct frame_pool *pool = frame_pool_create(&layout, 1);
+    struct frame *frame = frame_pool_take(pool);
+    struct rig rig = {.scene.frame.layout = layout};
+    struct encoder_config config = config_for(&rig.scene);
+    struct region nothing = {.count = 0};
+    rig_script("");
+    rig.encoder = encoder_create(backend, &config);
+    assert_non_null(rig.encoder);
+    const char *line = rig_line("initialize", 0);
+    assert_true(rig_has(line, row->profile) && rig_has(line, row->chroma) && rig_has(line, row->depth));
+    assert_true(rig_has(line, frame_shape_of(row->format)->bits == 8 ? "matrix=1" : "matrix=9"));
+    h264_eye_open_decoder(&rig.eye, avcodec_find_decoder(is_hevc() ? AV_CODEC_ID_HEVC : AV_CODEC_ID_H264));
+    paint_finer(frame);
+    for (int i = 0; i < 12; i++) {
+        assert_int_equal(encoder_encode(rig.encoder, frame, &nothing, 1, false, &rig.part), ENCODE_OK);
+        assert_int_equal(rig.part.type, i == 0 ? PART_IDR : PART_PREDICTED);
+        decode(&rig);
+    }
+    assert_true(rig_has(rig_line("picture", 0), row->picture));
+    assert_int_equal(rig.eye.decoded->format, row->decoded);
+    double error = finer_error(rig.eye.decoded, frame);
+    print_message("%s: %.2f steps off\n", row->picture, error);
+    assert_true(error < 2);
+    encoder_destroy(rig.encoder);
+    h264_eye_close(&rig.eye);
+    frame_unref(frame);
+    frame_pool_unref(pool);
+}
+
+static void ten_bits_and_whole_chroma_arrive(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(finer) / sizeof(finer[0]); i++)
+        if (finer[i].codec == codec)
+            encode_finer(&finer[i]);
+}
+
+static void they_are_taken_where_the_gpu_has_them(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *script;
+        bool ten, whole;
+    } gpus[] = {{"", true, true}, {"cap.10bit=0\n", false, true}, {"cap.yuv444=0\n", true, false}};
+    for (size_t i = 0; i < sizeof(gpus) / sizeof(gpus[0]); i++) {
+        struct encoder_report report = probe(gpus[i].script);
+        assert_true(report.usable && report.takes[FRAME_NV12]);
+        assert_int_equal(report.takes[FRAME_P010], is_hevc() && gpus[i].ten);
+        assert_int_equal(report.takes[FRAME_YUV444], gpus[i].whole);
+        assert_int_equal(report.takes[FRAME_YUV444_10], is_hevc() && gpus[i].ten && gpus[i].whole);
+    }
+}
+
 static void colours_are_signalled_as_negotiated(void **state)
 {
     (void)state;
@@ -687,6 +796,8 @@ static const struct CMUnitTest tests[] = {
 
 #ifdef HAVE_NVENC
 static const struct CMUnitTest direct[] = {
+    cmocka_unit_test(ten_bits_and_whole_chroma_arrive),
+    cmocka_unit_test(they_are_taken_where_the_gpu_has_them),
     cmocka_unit_test(pictures_after_an_invalidation_need_nothing_that_was_lost),
     cmocka_unit_test(a_picture_kept_for_long_is_gone_back_to),
     cmocka_unit_test(an_idr_needs_no_long_term_reference),
