@@ -67,20 +67,32 @@ static const char *explain(struct lavc *self, int error)
     return self->message;
 }
 
-/* Codes of H.273, "colour" in docs/protocol.md; libavutil uses the same numbers. */
+/* Codes of H.273, "colour" in docs/protocol.md; libavutil uses the same numbers. BT.2020 needs ten bits. */
 static void set_colour(AVCodecContext *context, const struct frame_layout *layout)
 {
-    int code = layout->colour_space == FRAME_BT601 ? 6 : 1;
+    bool wide = layout->colour_space == FRAME_BT2020 && frame_shape_of(layout->format)->bits > 8;
+    int code = wide ? 9 : layout->colour_space == FRAME_BT601 ? 6 : 1;
     context->color_primaries = (enum AVColorPrimaries)code;
-    context->color_trc = (enum AVColorTransferCharacteristic)code;
+    context->color_trc = wide ? AVCOL_TRC_BT2020_10 : (enum AVColorTransferCharacteristic)code;
     context->colorspace = (enum AVColorSpace)code;
     context->color_range = layout->full_range ? AVCOL_RANGE_JPEG : AVCOL_RANGE_MPEG;
     context->chroma_sample_location = AVCHROMA_LOC_LEFT;
 }
 
+static int profile_of(const struct encoder_config *config)
+{
+    const struct frame_shape *shape = frame_shape_of(config->layout.format);
+    if (config->codec == ENCODER_H264)
+        return shape->half_rows ? FF_PROFILE_H264_HIGH : FF_PROFILE_H264_HIGH_444_PREDICTIVE;
+    if (config->codec == ENCODER_AV1)
+        return shape->half_rows ? FF_PROFILE_AV1_MAIN : FF_PROFILE_AV1_HIGH;
+    if (!shape->half_rows)
+        return FF_PROFILE_HEVC_REXT;
+    return shape->bits > 8 ? FF_PROFILE_HEVC_MAIN_10 : FF_PROFILE_HEVC_MAIN;
+}
+
 static void set_common(AVCodecContext *context, const struct encoder_config *config)
 {
-    static const int profiles[] = {FF_PROFILE_H264_HIGH, FF_PROFILE_HEVC_MAIN, FF_PROFILE_AV1_MAIN};
     int64_t rate = (int64_t)config->bitrate_kbps * 1000;
     context->width = config->layout.width;
     context->height = config->layout.height;
@@ -90,7 +102,7 @@ static void set_common(AVCodecContext *context, const struct encoder_config *con
     context->rc_buffer_size = (int)(rate * 100 / config->fps_x100); /* one picture */
     context->max_b_frames = 0;
     context->slices = config->slices;
-    context->profile = profiles[config->codec];
+    context->profile = profile_of(config);
     context->flags = AV_CODEC_FLAG_LOW_DELAY;
     set_colour(context, &config->layout);
 }
@@ -104,7 +116,7 @@ void lavc_destroy(struct encoder *base)
     av_packet_free(&self->packet);
     av_buffer_unref(&self->surfaces);
     av_buffer_unref(&self->device);
-    planar_chroma_finish(&self->planar_chroma);
+    planar_finish(&self->planar);
     free(self);
 }
 
@@ -132,6 +144,12 @@ struct lavc *lavc_alloc(const struct encoder_ops *ops, const char *codec_name, c
             lavc_destroy(&self->base);
         return NULL;
     }
+    static const enum AVPixelFormat formats[FRAME_FORMATS] = {[FRAME_NV12] = AV_PIX_FMT_NV12,
+                                                              [FRAME_BGR0] = AV_PIX_FMT_BGR0,
+                                                              [FRAME_P010] = AV_PIX_FMT_P010,
+                                                              [FRAME_YUV444] = AV_PIX_FMT_YUV444P,
+                                                              [FRAME_YUV444_10] = AV_PIX_FMT_YUV444P16};
+    self->pixels = self->context->pix_fmt = formats[config->layout.format];
     self->context->opaque = self;
     set_common(self->context, config);
     return self;
@@ -172,31 +190,21 @@ static void leave_memory_alone(void *opaque, uint8_t *data)
     (void)opaque, (void)data; /* the planes are the caller's */
 }
 
-/* Describe the caller's planes to libavcodec. Without a buffer of its own it would copy the picture once more. */
+/* Describe the picture's planes to libavcodec. Without a buffer of its own it would copy the picture once more. */
 static bool borrow_planes(struct lavc *self, const struct frame *frame)
 {
     AVFrame *picture = self->picture;
     av_frame_unref(picture);
     size_t size = (size_t)frame->strides[0] * (size_t)frame->layout.height;
-    picture->format = AV_PIX_FMT_NV12;
+    picture->format = self->pixels;
     picture->width = frame->layout.width;
     picture->height = frame->layout.height;
-    for (int i = 0; i < 2; i++) {
-        picture->data[i] = frame->planes[i];
-        picture->linesize[i] = frame->strides[i];
+    for (int i = 0; i < FRAME_PLANES_MAX; i++) {
+        picture->data[i] = self->planar.planes[i] ? self->planar.planes[i] : frame->planes[i];
+        picture->linesize[i] = self->planar.planes[i] ? self->planar.strides[i] : frame->strides[i];
     }
     picture->buf[0] = av_buffer_create(frame->planes[0], size, leave_memory_alone, NULL, AV_BUFFER_FLAG_READONLY);
     return picture->buf[0] != NULL;
-}
-
-static void split_chroma(struct lavc *self, const struct frame *frame, const struct region *damage)
-{
-    planar_chroma_update(&self->planar_chroma, frame, damage);
-    self->picture->format = AV_PIX_FMT_YUV420P;
-    for (int i = 0; i < 2; i++) {
-        self->picture->data[1 + i] = self->planar_chroma.planes[i];
-        self->picture->linesize[1 + i] = self->planar_chroma.stride;
-    }
 }
 
 static int upload(struct lavc *self)
@@ -213,8 +221,8 @@ static int run(struct lavc *self, const struct frame *frame, const struct region
     self->message[0] = '\0';
     if (!borrow_planes(self, frame))
         return AVERROR(ENOMEM);
-    if (self->planar_chroma.planes[0])
-        split_chroma(self, frame, damage);
+    if (self->planar.memory)
+        planar_update(&self->planar, frame, damage);
     int error = self->surfaces ? upload(self) : 0;
     AVFrame *input = self->surfaces ? self->surface : self->picture;
     input->pts = self->pts++;

@@ -10,7 +10,7 @@
 #pragma once
 
 #include "encode/encoder.h"
-#include "encode/planar_chroma.h"
+#include "encode/planar.h"
 
 #include <libavcodec/avcodec.h>
 
@@ -18,18 +18,20 @@ struct lavc {
     struct encoder base;
     enum encoder_codec codec;
     AVCodecContext *context;
-    AVBufferRef *device, *surfaces;     /* VAAPI only */
-    struct planar_chroma planar_chroma; /* if pix_fmt is YUV420P */
-    AVFrame *picture;                   /* refers to the caller's planes during encode */
-    AVFrame *surface;                   /* VAAPI only */
-    AVPacket *packet;                   /* the access unit handed out last */
+    AVBufferRef *device, *surfaces; /* VAAPI only */
+    struct planar planar;           /* software only */
+    enum AVPixelFormat pixels;      /* of `picture` */
+    AVFrame *picture;               /* refers to the caller's planes, and those of `planar`, during encode */
+    AVFrame *surface;               /* VAAPI only */
+    AVPacket *packet;               /* the access unit handed out last */
     int64_t pts;
     bool opened;
     char message[160]; /* libavcodec's errors during the call that is going on */
     char hint[160];    /* while opening: its last line below an error */
 };
 
-/* Everything but the options of one codec: size, rates, colour, slices. NULL: *ret_reason is written. */
+/* Everything but the options of one codec: size, rates, colour, slices, profile, pixels as the frames have them. NULL:
+ * *ret_reason is written. */
 struct lavc *lavc_alloc(const struct encoder_ops *ops, const char *codec_name, const struct encoder_config *config,
                         char *ret_reason, size_t reason_size);
 bool lavc_has(const char *codec_name); /* whether this libavcodec has the encoder */

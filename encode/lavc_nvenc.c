@@ -67,7 +67,11 @@ static struct encoder *nvenc_create(const struct encoder_config *config, char *r
         {"tune", "ull"}, {"rc", "cbr"},       {"zerolatency", "1"}, {"delay", "0"},
         {"aud", "0"},    {"forced-idr", "1"}, {"dpb_size", "1"},    {"rc-lookahead", "0"},
     };
-    static const char *const profiles[] = {"high", "main", "main"};
+    static const char *const profiles[][FRAME_FORMATS] = {
+        {[FRAME_NV12] = "high", [FRAME_YUV444] = "high444p"},
+        {[FRAME_NV12] = "main", [FRAME_P010] = "main10", [FRAME_YUV444] = "rext", [FRAME_YUV444_10] = "rext"},
+        {[FRAME_NV12] = "main", [FRAME_P010] = "main", [FRAME_YUV444] = "high", [FRAME_YUV444_10] = "high"},
+    };
     const char *missing = find_missing_library();
     if (missing) {
         snprintf(ret_reason, reason_size, "%s", missing);
@@ -76,12 +80,11 @@ static struct encoder *nvenc_create(const struct encoder_config *config, char *r
     struct lavc *self = lavc_alloc(&encoder_nvenc_lavc, names[config->codec], config, ret_reason, reason_size);
     if (!self)
         return NULL;
-    self->context->pix_fmt = AV_PIX_FMT_NV12;
     self->context->gop_size = -1; /* infinite */
     char preset[4];
     snprintf(preset, sizeof(preset), "p%d", nvenc_preset(config));
     lavc_set_option(self, "preset", preset);
-    lavc_set_option(self, "profile", profiles[config->codec]);
+    lavc_set_option(self, "profile", profiles[config->codec][config->layout.format]);
     lavc_set_options(self, options, sizeof(options) / sizeof(options[0]));
     struct encoder *encoder = lavc_open(self, ret_reason, reason_size);
     if (!encoder)
@@ -96,6 +99,8 @@ const struct encoder_ops encoder_nvenc_lavc = {
     .codecs = {ENCODER_H264, ENCODER_HEVC, ENCODER_AV1}, /* libavcodec 5.1 does not know the last */
     .codec_count = 3,
     .format = FRAME_NV12,
+    .others = {FRAME_P010, FRAME_YUV444, FRAME_YUV444_10},
+    .other_count = 3,
     .knows = nvenc_knows,
     .create = nvenc_create,
     .destroy = lavc_destroy,

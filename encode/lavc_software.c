@@ -30,35 +30,36 @@ static void widen_buffer(AVCodecContext *context)
     context->rc_buffer_size += context->rc_buffer_size / 2;
 }
 
-static bool take_planar(struct lavc *self, char *ret_reason, size_t reason_size)
-{
-    self->context->pix_fmt = AV_PIX_FMT_YUV420P;
-    bool done = planar_chroma_init(&self->planar_chroma, self->context->width, self->context->height);
-    if (!done)
-        snprintf(ret_reason, reason_size, "out of memory");
-    return done;
-}
-
 /* NULL: *ret_reason is written. */
 static struct lavc *alloc_planar(const struct encoder_ops *ops, const char *codec_name,
                                  const struct encoder_config *config, char *ret_reason, size_t reason_size)
 {
+    static const enum AVPixelFormat formats[FRAME_FORMATS] = {[FRAME_NV12] = AV_PIX_FMT_YUV420P,
+                                                              [FRAME_P010] = AV_PIX_FMT_YUV420P10,
+                                                              [FRAME_YUV444] = AV_PIX_FMT_YUV444P,
+                                                              [FRAME_YUV444_10] = AV_PIX_FMT_YUV444P10};
     struct lavc *self = lavc_alloc(ops, codec_name, config, ret_reason, reason_size);
-    if (!self || take_planar(self, ret_reason, reason_size))
+    if (!self)
+        return NULL;
+    self->pixels = self->context->pix_fmt = formats[config->layout.format];
+    if (planar_init(&self->planar, &config->layout))
         return self;
+    snprintf(ret_reason, reason_size, "out of memory");
     lavc_destroy(&self->base);
     return NULL;
 }
 
 static struct encoder *x265_create(const struct encoder_config *config, char *ret_reason, size_t reason_size)
 {
-    static const struct lavc_option options[] = {
-        {"preset", "ultrafast"}, {"tune", "zerolatency"}, {"profile", "main"}, {"forced-idr", "1"}};
+    static const struct lavc_option options[] = {{"preset", "ultrafast"}, {"tune", "zerolatency"}, {"forced-idr", "1"}};
+    static const char *const profiles[FRAME_FORMATS] = {
+        [FRAME_NV12] = "main", [FRAME_P010] = "main10", [FRAME_YUV444] = "main444-8", [FRAME_YUV444_10] = "main444-10"};
     struct lavc *self = alloc_planar(&encoder_x265, "libx265", config, ret_reason, reason_size);
     if (!self)
         return NULL;
     widen_buffer(self->context);
     lavc_set_options(self, options, sizeof(options) / sizeof(options[0]));
+    lavc_set_option(self, "profile", profiles[config->layout.format]);
     char params[256], pools[16] = "";
     if (config->threads)
         snprintf(pools, sizeof(pools), ":pools=%d", config->threads);
@@ -75,6 +76,8 @@ const struct encoder_ops encoder_x265 = {
     .codecs = {ENCODER_HEVC},
     .codec_count = 1,
     .format = FRAME_NV12,
+    .others = {FRAME_P010, FRAME_YUV444, FRAME_YUV444_10},
+    .other_count = 3,
     .create = x265_create,
     .destroy = lavc_destroy,
     .encode = lavc_encode,
@@ -123,6 +126,8 @@ const struct encoder_ops encoder_aom = {
     .codecs = {ENCODER_AV1},
     .codec_count = 1,
     .format = FRAME_NV12,
+    .others = {FRAME_YUV444}, /* with ten bits libaom 3.6.0 fails an assertion, which ends the process */
+    .other_count = 1,
     .create = aom_create,
     .destroy = lavc_destroy,
     .encode = lavc_encode,

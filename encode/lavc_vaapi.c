@@ -30,7 +30,7 @@ static int vaapi_make_surfaces(struct lavc *self)
         return AVERROR(ENOMEM);
     AVHWFramesContext *frames = (AVHWFramesContext *)(void *)self->surfaces->data;
     frames->format = AV_PIX_FMT_VAAPI;
-    frames->sw_format = AV_PIX_FMT_NV12;
+    frames->sw_format = self->pixels;
     frames->width = self->context->width;
     frames->height = self->context->height;
     frames->initial_pool_size = 4;
@@ -87,6 +87,8 @@ const struct encoder_ops encoder_vaapi = {
     .codecs = {ENCODER_H264, ENCODER_HEVC, ENCODER_AV1}, /* libavcodec 5.1 does not know the last */
     .codec_count = 3,
     .format = FRAME_NV12,
+    .others = {FRAME_P010},
+    .other_count = 1,
     .knows = vaapi_knows,
     .create = vaapi_create,
     .destroy = lavc_destroy,

@@ -17,8 +17,9 @@
 /* What DESCRIBE offers to a client that wants this many pixels a second, and ANNOUNCE may name. */
 bool codec_offer_has(const struct config *config, const struct encoder_report *reports, int count,
                      enum encoder_codec codec, int64_t pixels_per_s);
-/* The same of another kind of picture than 8 bit 4:2:0; only of the encoder that is tried first, so that nobody gets
- * finer colours from a slower encoder without knowing. */
+/* The same of another kind of picture than 8 bit 4:2:0, which may take up to twice the time: clients learn of it before
+ * they say a size, so that it cannot be offered at some sizes only; only of the encoder that is tried first, so that
+ * nobody gets finer colours from a slower encoder without knowing. */
 bool codec_offer_takes(const struct config *config, const struct encoder_report *reports, int count,
                        enum encoder_codec codec, enum frame_format format, int64_t pixels_per_s);
 /* Nothing is offered to anybody. */

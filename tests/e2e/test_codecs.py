@@ -18,7 +18,7 @@ class Software:
 
     def test_serverinfo_and_page_name_it(self):
         found = re.search(r"<ServerCodecModeSupport>(\d+)<", self.client.xml("serverinfo")).group(1)
-        self.assertEqual(int(found) & 0x30301, 1 | self.bit) # of 8 and 10 bit 4:2:0
+        self.assertEqual(int(found), 0x40001 | self.bits)  # and H.264, 4:4:4 of it, too
         stream = self.client.stream_start(*self.asked, "--codec", self.codec, "--seconds", 60)
         self.addCleanup(stream.dispose)
         stream.wait_streaming()
@@ -47,6 +47,16 @@ class Software:
         self.assertEqual((report["idr"], report["idr_unmarked"], report["idr_unrecognised"]), (1, 0, 0))
         self.assert_colour(Picture(last).mean(16, 248, 12, 12), (0x20, 0x24, 0x28))
 
+    def test_finer_pictures(self):
+        last = os.path.join(self.temporary_folder(), "last.ppm")
+        for kind in self.kinds:
+            report = self.stream("--seconds", 2, "--ppm-last", last, *kind)
+            self.assert_clean(report)
+            decoded = report["decoded"]
+            self.assertEqual((report["rtsp"]["codec"], decoded["chroma444"], decoded["bits"]),
+                             (self.codec, "--444" in kind, 10 if "--ten-bit" in kind else 8))
+            self.assert_colour(Picture(last).mean(16, 248, 12, 12), (0x20, 0x24, 0x28))
+
     def test_an_idr_on_demand(self):
         report = self.stream("--seconds", 3, "--send-idr-every", 0.7, "--decode")
         self.assert_clean(report)
@@ -73,12 +83,17 @@ class Software:
 
 class Hevc(Software, DisplayTest):
     settings = {"encoder": "software", "codecs": "hevc"}
-    codec, name, encoder, bit = "hevc", "HEVC", "x265", 0x100
+    codec, name, encoder, bits = "hevc", "HEVC", "x265", 0x100 | 0x200 | 0x80000 | 0x100000
+    kinds = (("--ten-bit",), ("--444",), ("--444", "--ten-bit"))
 
 
 class Av1(Software, DisplayTest):
     settings = {"encoder": "software", "codecs": "av1"}
-    codec, name, encoder, bit = "av1", "AV1", "aom", 0x10000
+    codec, name, encoder, bits = "av1", "AV1", "aom", 0x10000 | 0x200000
+    kinds = (("--444",),)
+
+    def test_ten_bits_are_refused(self):
+        self.assertEqual(self.stream("--seconds", 1, "--ten-bit")["rtsp"]["status"], 400)
 
 
 class Unwanted(DisplayTest):

@@ -251,6 +251,98 @@ static void the_stream_is_main_profile_without_delay_and_names_its_colours(void 
     }
 }
 
+/* The scene in another kind of picture: chroma doubled, words of ten bits. free(planes[0]) gives it back. */
+static struct frame remake(const struct frame *from, enum frame_format format)
+{
+    const struct frame_shape *shape = frame_shape_of(format);
+    int width = from->layout.width, height = from->layout.height, stride = width * shape->pixel_bytes;
+    struct frame frame = *from;
+    uint8_t *memory = calloc((size_t)shape->planes, (size_t)(stride * height));
+    assert_non_null(memory);
+    frame.layout.format = format;
+    for (int plane = 0; plane < shape->planes; plane++) {
+        frame.planes[plane] = memory + plane * stride * height;
+        frame.strides[plane] = stride;
+    }
+    for (int component = 0; component < 3; component++)
+        for (int y = 0; y < height; y++)
+            for (int x = 0; x < width; x++) {
+                bool chroma = component > 0;
+                int plane = !chroma ? 0 : shape->half_rows ? 1 : component;
+                int row = chroma && shape->half_rows ? y / 2 : y,
+                    at = chroma && shape->half_rows ? (x & ~1) + component - 1 : x;
+                uint8_t value = chroma ? from->planes[1][y / 2 * from->strides[1] + (x & ~1) + component - 1]
+                                       : from->planes[0][y * from->strides[0] + x];
+                uint8_t *to = frame.planes[plane] + row * stride + at * (shape->bits > 8 ? 2 : 1);
+                to[shape->bits > 8 ? 1 : 0] = value; /* the upper byte */
+            }
+    return frame;
+}
+
+/* The mean difference of each component at most, in units of eight bits. */
+static double largest_error(const AVFrame *picture, const struct frame *nv12, const struct frame_shape *shape)
+{
+    double largest = 0;
+    for (int component = 0; component < 3; component++) {
+        int step = component && shape->half_rows ? 2 : 1, width = nv12->layout.width / step,
+            height = nv12->layout.height / step;
+        double sum = 0;
+        for (int y = 0; y < height; y++)
+            for (int x = 0; x < width; x++) {
+                const uint8_t *row = picture->data[component] + (ptrdiff_t)y * picture->linesize[component];
+                double value = shape->bits > 8 ? ((const uint16_t *)(const void *)row)[x] / 4.0 : row[x];
+                int wanted = component
+                                 ? nv12->planes[1][y * step / 2 * nv12->strides[1] + (x * step & ~1) + component - 1]
+                                 : nv12->planes[0][y * nv12->strides[0] + x];
+                sum += value > wanted ? value - wanted : wanted - value;
+            }
+        double mean = sum / width / height;
+        largest = mean > largest ? mean : largest;
+    }
+    return largest;
+}
+
+static void each_kind_of_picture_is_encoded_as_what_it_is(void **state)
+{
+    (void)state;
+    static const struct {
+        enum frame_format format;
+        enum AVPixelFormat decoded;
+        int profiles[3]; /* by codec */
+    } cases[] = {
+        {FRAME_P010, AV_PIX_FMT_YUV420P10, {0, FF_PROFILE_HEVC_MAIN_10, 0}},
+        {FRAME_YUV444, AV_PIX_FMT_YUV444P, {0, FF_PROFILE_HEVC_REXT, FF_PROFILE_AV1_HIGH}},
+        {FRAME_YUV444_10, AV_PIX_FMT_YUV444P10, {0, FF_PROFILE_HEVC_REXT, 0}},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct rig rig = {0};
+        const struct frame_shape *shape = frame_shape_of(cases[i].format);
+        if (shape->bits > 8 && tested == &aom)
+            continue; /* encode/lavc_software.c says why */
+        nv12_scene_init(&rig.scene, 640, 360, NV12_SCROLL);
+        struct encoder_config config = config_for(&rig.scene);
+        config.layout.format = cases[i].format;
+        config.layout.colour_space = shape->bits > 8 ? FRAME_BT2020 : FRAME_BT709;
+        rig_open(&rig, &config);
+        double error = 0;
+        for (int n = 0; n < 12; n++) {
+            struct frame frame = remake(&rig.scene.frame, cases[i].format);
+            assert_int_equal(encoder_encode(rig.encoder, &frame, &frame.damage, 1 + n, false, &rig.part), ENCODE_OK);
+            free(frame.planes[0]);
+            decode(&rig);
+            error = largest_error(rig.eye.decoded, &rig.scene.frame, shape);
+            nv12_scene_step(&rig.scene);
+        }
+        print_message("%d bit%s: off by %.2f\n", shape->bits, shape->half_rows ? "" : " 4:4:4", error);
+        assert_true(error < 3);
+        assert_int_equal(rig.eye.decoded->format, cases[i].decoded);
+        assert_int_equal(rig.eye.decoder->profile, cases[i].profiles[tested->codec]);
+        assert_int_equal(rig.eye.decoded->color_trc, shape->bits > 8 ? AVCOL_TRC_BT2020_10 : AVCOL_TRC_BT709);
+        assert_int_equal(rig.eye.decoded->colorspace, shape->bits > 8 ? AVCOL_SPC_BT2020_NCL : AVCOL_SPC_BT709);
+        rig_finish(&rig);
+    }
+}
+
 static void moving_pictures_keep_to_the_rate(void **state)
 {
     (void)state;
@@ -323,6 +415,7 @@ int main(void)
         cmocka_unit_test(an_idr_needs_nothing_before_it),
         cmocka_unit_test(a_wish_for_slices_delays_nothing),
         cmocka_unit_test(the_stream_is_main_profile_without_delay_and_names_its_colours),
+        cmocka_unit_test(each_kind_of_picture_is_encoded_as_what_it_is),
         cmocka_unit_test(moving_pictures_keep_to_the_rate),
         cmocka_unit_test(odd_and_largest_sizes_come_out_whole),
         cmocka_unit_test(a_picture_of_another_size_is_a_failure),

@@ -54,6 +54,22 @@ static void each_codec_gets_its_encoder_and_profile(void **state)
     lavc_destroy(&hevc->base);
 }
 
+static void ten_bits_are_asked_for_by_profile_and_pixels(void **state)
+{
+    (void)state;
+    char reason[200] = "";
+    struct encoder_config config = wish;
+    config.codec = ENCODER_HEVC;
+    config.layout.format = FRAME_P010;
+    config.layout.colour_space = FRAME_BT2020;
+    struct lavc *self = lavc_vaapi_prepare(&config, true, reason, sizeof(reason));
+    assert_non_null(self);
+    assert_int_equal(self->context->profile, FF_PROFILE_HEVC_MAIN_10);
+    assert_int_equal(self->pixels, AV_PIX_FMT_P010);
+    assert_int_equal(self->context->color_trc, AVCOL_TRC_BT2020_10);
+    lavc_destroy(&self->base);
+}
+
 static void nothing_waits_for_a_later_picture(void **state)
 {
     (void)state;
@@ -135,6 +151,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_codec_gets_its_encoder_and_profile),
+        cmocka_unit_test(ten_bits_are_asked_for_by_profile_and_pixels),
         cmocka_unit_test(nothing_waits_for_a_later_picture),
         cmocka_unit_test(the_rate_is_constant_and_a_picture_has_one_interval_of_it),
         cmocka_unit_test(nothing_stands_in_front_of_the_first_slice),

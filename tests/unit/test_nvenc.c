@@ -783,6 +783,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_session_over_the_limit_is_refused_and_the_first_goes_on),
     cmocka_unit_test(low_latency_parameters_arrive),
     cmocka_unit_test(the_preset_follows_the_pixel_rate),
+    cmocka_unit_test(ten_bits_and_whole_chroma_arrive),
+    cmocka_unit_test(they_are_taken_where_the_gpu_has_them),
     cmocka_unit_test(colours_are_signalled_as_negotiated),
     cmocka_unit_test(each_picture_comes_out_at_once_and_idr_only_on_demand),
     cmocka_unit_test(the_parameter_sets_forbid_reordering),
@@ -796,8 +798,6 @@ static const struct CMUnitTest tests[] = {
 
 #ifdef HAVE_NVENC
 static const struct CMUnitTest direct[] = {
-    cmocka_unit_test(ten_bits_and_whole_chroma_arrive),
-    cmocka_unit_test(they_are_taken_where_the_gpu_has_them),
     cmocka_unit_test(pictures_after_an_invalidation_need_nothing_that_was_lost),
     cmocka_unit_test(a_picture_kept_for_long_is_gone_back_to),
     cmocka_unit_test(an_idr_needs_no_long_term_reference),
