@@ -47,28 +47,35 @@ class BenchEncodeTest(TestCase):
         for encoder in document["encoders"]:
             self.assertNotEqual(encoder["usable"], bool(encoder["reason"]))
             name = f"{encoder['name']} {encoder['codec']} "
-            self.assertIn(name + ("works: " + " ".join(encoder["formats"]) if encoder["usable"] else "cannot be used: " + encoder["reason"]), done.stdout)
+            works = "works: " + " ".join(encoder["formats"])
+            self.assertIn(name + (works if encoder["usable"] else "cannot be used: " + encoder["reason"]), done.stdout)
 
     def assert_fine(self, done, row):
         """Plausible figures, the same in the table."""
         what = f"{row['encoder']} {row['codec']} {row['size']} {row['scene']}"
         self.assertEqual((row["outcome"], row["note"]), ("fine", ""), what)
-        self.assertEqual(row["pictures"], 61, what)
         self.assertLessEqual(row["p50_ms"], row["p95_ms"], what)
         self.assertLessEqual(row["p95_ms"], row["p99_ms"], what)
         self.assertGreater(row["first_ms"], 0, what)
         self.assertGreater(row["fps"], 500 / row["p99_ms"], what)  # 1000 / mean
         self.assertGreater(row["kbps"], 0, what)
+        self.assertGreater(row["psnr_min_db"], 12, what)
+        if row["pictures"] < 61:  # on a very busy machine
+            self.assertIn("time was up before all 61 pictures", done.stdout)
+        else:
+            self.assert_settled(row, what)
+        self.assertLessEqual(row["psnr_min_db"], row["psnr_db"], what)
+        cells = (row["encoder"], row["codec"], row["format"], row["size"], row["scene"], str(row["pictures"]),
+                 str(row["asked_kbps"]), f"{row['first_ms']:.1f}", f"{row['p50_ms']:.2f}", f"{row['p95_ms']:.2f}",
+                 f"{row['p99_ms']:.2f}", f"{row['fps']:.0f}", f"{row['kbps']:.0f}", f"{row['psnr_db']:.1f}", f"{row['psnr_min_db']:.1f}")
+        self.assertIn(list(cells), [line.split() for line in done.stdout.splitlines()], what)
+
+    def assert_settled(self, row, what):
+        self.assertEqual(row["pictures"], 61, what)
         self.assertLess(row["kbps"], 1.3 * row["asked_kbps"], what)
         if row["scene"] == "video":
             self.assertGreater(row["kbps"], 0.3 * row["asked_kbps"], what)
         self.assertGreater(row["psnr_db"], 28, what)
-        self.assertGreater(row["psnr_min_db"], 12, what)
-        self.assertLessEqual(row["psnr_min_db"], row["psnr_db"], what)
-        cells = (row["encoder"], row["codec"], row["format"], row["size"], row["scene"], str(row["pictures"]),
-                 str(row["asked_kbps"]), f"{row['first_ms']:.1f}", f"{row['p50_ms']:.2f}", f"{row['p95_ms']:.2f}", f"{row['p99_ms']:.2f}",
-                 f"{row['fps']:.0f}", f"{row['kbps']:.0f}", f"{row['psnr_db']:.1f}", f"{row['psnr_min_db']:.1f}")
-        self.assertIn(list(cells), [line.split() for line in done.stdout.splitlines()], what)
 
     def assert_rows(self, done, document, encoder, sizes=("640x480", "800x600")):
         self.assertNotIn("under_way", document)
@@ -146,6 +153,16 @@ class OnTheDouble(BenchEncodeTest):
                 self.assert_report(done, document)
                 self.assert_rows(done, document, encoder)
 
+    def test_ten_bits_and_444(self):
+        self.script()
+        done = self.bench("--size", "640x480", "--seconds", "1", "--encoder", "nvenc", "--codec", "hevc", "--format",
+                          "444,420-10,444-10")
+        document = self.document()
+        self.assert_report(done, document)
+        self.assertEqual({r["format"] for r in document["results"]}, {"444", "420-10", "444-10"})
+        for row in document["results"]:
+            self.assert_fine(done, row)
+
     def test_the_gpu_is_described_and_what_is_wrong_with_it(self):
         self.script("driver=R550", "gpu=GRID A16-2Q", "memory_mb=2048", "licence=unlicensed", "memory_used_mb=1900")
         done = self.bench("--size", "640x480", "--seconds", "1", "--encoder", "nvenc", "--codec", "h264")
@@ -182,22 +199,22 @@ class OnTheDouble(BenchEncodeTest):
         self.assertEqual({e["usable"] for e in document["encoders"]}, {False})
 
     def test_wrong_pictures_are_found(self):
-        self.script("grey=30")
+        self.script("grey=2")
         done = self.bench(*SHORT, "--encoder", "nvenc", "--codec", "h264", code=1)
         self.assertIn("an encoder is faulty", done.stderr)
         for row in self.document()["results"]:
             self.assertEqual(row["outcome"], "FAULTY")
-            self.assertIn("something else than picture 31", row["note"])
+            self.assertIn("something else than picture 3", row["note"])
             self.assertLess(row["psnr_min_db"], 15)
             self.assertIn(f"FAULTY: {row['note']}", done.stdout)
 
     def test_an_encoder_that_fails_keeps_what_was_measured(self):
-        self.script("fail.picture.20=device_not_exist")
+        self.script("fail.picture.4=device_not_exist")
         self.bench(*SHORT, "--encoder", "nvenc", "--codec", "h264", code=1)
         for row in self.document()["results"]:
-            self.assertEqual((row["outcome"], row["pictures"]), ("FAULTY", 20))
+            self.assertEqual((row["outcome"], row["pictures"]), ("FAULTY", 4))
             self.assertIn("failed", row["note"])
-            self.assertGreater(row["psnr_db"], 20)
+            self.assertGreater(row["psnr_db"], 12)
 
     def test_a_driver_that_hangs_is_named(self):
         self.script("hang=5")
