@@ -54,7 +54,7 @@ static bool takes_format(const struct encoder_ops *ops, enum encoder_codec codec
     return format == ops->format;
 }
 
-/* What is wrong with the configuration, or NULL. The limits are those of H.264 and of the wire. */
+/* What is wrong with the configuration, or NULL. The limits are those of the codecs and of the wire. */
 static const char *config_fault(const struct encoder_ops *ops, const struct encoder_config *config)
 {
     const struct frame_layout *layout = &config->layout;
@@ -62,8 +62,9 @@ static const char *config_fault(const struct encoder_ops *ops, const struct enco
         return "does not make this codec";
     if (!takes_format(ops, config->codec, layout->format))
         return "takes another pixel format";
-    if (layout->width < 16 || layout->height < 16 || layout->width > 4096 || layout->height > 4096)
-        return "width and height must be 16 to 4096";
+    int side_max = config->codec == ENCODER_H264 ? 4096 : 8192;
+    if (layout->width < 16 || layout->height < 16 || layout->width > side_max || layout->height > side_max)
+        return side_max == 4096 ? "width and height must be 16 to 4096" : "width and height must be 16 to 8192";
     if (layout->width % 2 || layout->height % 2)
         return "width and height must be even";
     if (config->fps_x100 < 100 || config->fps_x100 > 100000)

@@ -105,6 +105,10 @@ static void settings_outside_the_limits_are_refused(void **state)
         config.layout.width = sizes[i][0], config.layout.height = sizes[i][1];
         assert_refused(config);
     }
+#ifdef HAVE_LAVC
+    config = good, config.codec = ENCODER_HEVC, config.layout.width = 8194;
+    assert_null(encoder_create("x265", &config));
+#endif
     config = good, config.layout.format = FRAME_BGR0, assert_refused(config);
     config = good, config.layout.format = FRAME_P010, assert_refused(config);
     config = good, config.codec = ENCODER_AV1, assert_refused(config);

@@ -369,7 +369,7 @@ static void moving_pictures_keep_to_the_rate(void **state)
 static void odd_and_largest_sizes_come_out_whole(void **state)
 {
     (void)state;
-    static const int sizes[][2] = {{1366, 768}, {1280, 722}, {320, 240}, {130, 98}, {4096, 2160}};
+    static const int sizes[][2] = {{1366, 768}, {1280, 722}, {320, 240}, {130, 98}, {5120, 1440}};
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         struct rig rig = {0};
         rig_init(&rig, sizes[i][0], sizes[i][1], NV12_STATIC);
