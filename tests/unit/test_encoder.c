@@ -43,6 +43,7 @@ static void choosing_takes_the_first_usable_of_the_codec(void **state)
     assert_null(encoder_choose(reports, 0, ENCODER_H264));
 }
 
+#if defined(HAVE_LAVC) || defined(HAVE_X264)
 /* Of a backend and codec; NULL: it was not tried. */
 static const struct encoder_report *find(const struct encoder_report *reports, int count, const char *name,
                                          enum encoder_codec codec)
@@ -52,6 +53,7 @@ static const struct encoder_report *find(const struct encoder_report *reports, i
             return &reports[i];
     return NULL;
 }
+#endif
 
 static void probing_explains_each_refusal(void **state)
 {
