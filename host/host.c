@@ -85,6 +85,16 @@ static bool is_said_already(const struct encoder_report *report, const struct en
            !strcmp(report->reason, before->reason);
 }
 
+/* `codecs` names a codec that nobody here makes. */
+static void log_unmet_wish(const struct host *self)
+{
+    static const enum encoder_codec wished[] = {[CONFIG_CODECS_HEVC] = ENCODER_HEVC, [CONFIG_CODECS_AV1] = ENCODER_AV1};
+    enum config_codecs codecs = self->config->codecs;
+    bool names_one = codecs == CONFIG_CODECS_HEVC || codecs == CONFIG_CODECS_AV1;
+    if (names_one && !encoder_choose(self->encoders.reports, self->encoders.count, wished[codecs]))
+        log_warn("encoder: none makes %s: clients are offered H.264 alone", codec_name(wished[codecs]));
+}
+
 static void log_backends(const struct host *self)
 {
     for (int i = 0; i < self->encoders.count; i++) {
@@ -101,6 +111,8 @@ static void log_backends(const struct host *self)
     }
     if (codec_offer_is_empty(self->config, self->encoders.reports, self->encoders.count))
         log_error("encoder: none works: clients can pair, but every launch is refused");
+    else
+        log_unmet_wish(self);
 }
 
 /* --- stages --- */

@@ -96,6 +96,15 @@ class Av1(Software, DisplayTest):
         self.assertEqual(self.stream("--seconds", 1, "--ten-bit")["rtsp"]["status"], 400)
 
 
+class Unmet(DisplayTest):
+    settings = {"encoder": "x264", "codecs": "av1"}
+    scene = None
+
+    def test_a_codec_that_nobody_makes_is_said(self):
+        self.assertIn("encoder: none makes AV1: clients are offered H.264 alone", self.host.log())
+        self.assertIn(f"<ServerCodecModeSupport>{0x40001}<", self.client.xml("serverinfo"))
+
+
 class Unwanted(DisplayTest):
     settings = {"encoder": "software"}
 
