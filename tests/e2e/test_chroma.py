@@ -3,7 +3,7 @@
 import os
 import re
 
-from harness import DisplayTest, Picture
+from harness import Client, DisplayTest, Host, Picture, TestCase
 from test_nvenc import DoubleTest
 
 
@@ -87,3 +87,26 @@ class Nvenc(DoubleTest):
             self.assert_colour(picture.mean(20, height - 30, 20, 20), (0x20, 0x24, 0x28))
             backdrop = (30 + (width - 20) * 40 // width, 60 + (height - 60) * 50 // height, 110)
             self.assert_colour(picture.mean(width - 24, height - 64, 8, 8), backdrop)
+
+
+class Status(TestCase):
+    """The status picture, which is never fetched from a display."""
+
+    def test_it_is_shown_in_444(self):
+        self.host = Host(settings={"encoder": "x264"})
+        self.addCleanup(self.host.stop)
+        client = Client(self.host)
+        self.addCleanup(client.forget)
+        client.pair()
+        lumas = []
+        for more in ((), ("--444",)):
+            last = os.path.join(self.temporary_folder(), "last.ppm")
+            report = client.stream("--seconds", 2, "--ppm-last", last, *more)
+            self.assert_clean(report)
+            self.assertEqual(report["decoded"]["chroma444"], bool(more))
+            picture = Picture(last)
+            lumas.append([sum(picture.pixel(x, y)) for y in range(0, picture.height, 3)
+                          for x in range(0, picture.width, 3)])
+        self.assertGreater(max(lumas[0]) - min(lumas[0]), 300)
+        apart = sum(abs(plain - whole) > 120 for plain, whole in zip(*lumas))
+        self.assertLess(apart, len(lumas[0]) / 200)
