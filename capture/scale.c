@@ -8,14 +8,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WEIGHT_ONE = 16384, MAX_SIDE = 16384, MAX_TAPS = 1024 };
+enum {
+    WEIGHT_ONE = 16384,
+    MAX_SIDE = 16384,
+    MAX_TAPS = 1024,
+    PARTS = 4,             /* of an area that is shared out */
+    SHARED_PX = 128 * 1024 /* from here on it is worth waking another thread */
+};
+
+/* To work in, for one part. */
+struct scale_room {
+    int16_t *sums;        /* one row: (source_width + taps) * 4 */
+    const uint8_t **rows; /* taps of one output row */
+};
 
 struct scaler {
     int source_width, source_height;
     struct rect content;
     struct scale_axis x, y;
-    int16_t *sums;        /* one row: (source_width + taps) * 4 */
-    const uint8_t **rows; /* taps of one output row */
+    struct scale_room rooms[PARTS];
 };
 
 struct rect scale_content(int source_width, int source_height, int target_width, int target_height)
@@ -90,6 +101,16 @@ static bool axis_init(struct scale_axis *axis, int source_size, int size)
     return true;
 }
 
+static bool room_init(struct scale_room *room, int sums, int rows)
+{
+    room->sums = calloc((size_t)sums, sizeof(*room->sums));
+    room->rows = calloc((size_t)rows, sizeof(*room->rows));
+    if (room->sums && room->rows)
+        return true;
+    log_oom("scale");
+    return false;
+}
+
 struct scaler *scaler_create(int source_width, int source_height, int target_width, int target_height)
 {
     assert(source_width > 0 && source_height > 0 && target_width > 1 && target_height > 1);
@@ -103,11 +124,9 @@ struct scaler *scaler_create(int source_width, int source_height, int target_wid
     if (!axis_init(&self->x, source_width, self->content.width) ||
         !axis_init(&self->y, source_height, self->content.height))
         goto fail;
-    self->sums = calloc((size_t)(source_width + self->x.taps) * 4, sizeof(*self->sums));
-    self->rows = calloc((size_t)self->y.taps, sizeof(*self->rows));
-    if (!self->sums || !self->rows) {
-        log_oom("scale");
-        goto fail;
+    for (int i = 0; i < PARTS; i++) {
+        if (!room_init(&self->rooms[i], (source_width + self->x.taps) * 4, self->y.taps))
+            goto fail;
     }
     return self;
 
@@ -124,8 +143,10 @@ void scaler_destroy(struct scaler *self)
     free(self->x.weights);
     free(self->y.first);
     free(self->y.weights);
-    free(self->sums);
-    free(self->rows);
+    for (int i = 0; i < PARTS; i++) {
+        free(self->rooms[i].sums);
+        free(self->rooms[i].rows);
+    }
     free(self);
 }
 
@@ -196,36 +217,62 @@ static void columns_needed(const struct scaler *self, int x0, int x1, int *ret_f
     *ret_to = to > self->source_width ? self->source_width : to;
 }
 
-void scaler_run(struct scaler *self, bool fast, const struct image *source, struct rect area,
+/* An area within the content, which is not empty. */
+struct scale_job {
+    struct scaler *scaler;
+    bool fast;
+    const struct image *source, *target;
+    struct rect area;
+    int parts;
+};
+
+static void scale_row(const struct scale_job *job, struct scale_room *room, int y)
+{
+    const struct scaler *self = job->scaler;
+    int x0 = job->area.x - self->content.x, x1 = x0 + job->area.width, from, to;
+    columns_needed(self, x0, x1, &from, &to);
+    int count = (to - from) * 4, position = y - self->content.y;
+    const int16_t *weights = self->y.weights + (size_t)position * (size_t)self->y.taps;
+    for (int tap = 0; tap < self->y.taps; tap++) {
+        int row = self->y.first[position] + tap;
+        room->rows[tap] = image_at(job->source, from, row < self->source_height ? row : self->source_height - 1);
+    }
+    int done = 0;
+#ifdef __x86_64__
+    if (job->fast)
+        done = scale_sum_rows_avx2(room->rows, weights, self->y.taps, count, room->sums);
+#endif
+    sum_rows(room->rows, weights, self->y.taps, done, count, room->sums);
+    uint8_t *out = image_at(job->target, job->area.x, y);
+#ifdef __x86_64__
+    if (job->fast) {
+        scale_sum_columns_avx2(&self->x, room->sums, from, x0, x1, out);
+        return;
+    }
+#endif
+    sum_columns(&self->x, room->sums, from, x0, x1, out);
+}
+
+static void scale_part(void *arg, int index)
+{
+    const struct scale_job *job = arg;
+    int from = job->area.y + job->area.height * index / job->parts;
+    int to = job->area.y + job->area.height * (index + 1) / job->parts;
+    for (int y = from; y < to; y++)
+        scale_row(job, &job->scaler->rooms[index], y);
+}
+
+void scaler_run(struct scaler *self, struct crew *crew, bool fast, const struct image *source, struct rect area,
                 const struct image *target)
 {
     assert(source->width == self->source_width && source->height == self->source_height);
     area = rect_intersect(area, self->content);
     if (rect_is_empty(area))
         return;
-    int x0 = area.x - self->content.x, x1 = x0 + area.width, from, to;
-    columns_needed(self, x0, x1, &from, &to);
-    int count = (to - from) * 4;
-    for (int y = area.y; y < area.y + area.height; y++) {
-        int position = y - self->content.y;
-        const int16_t *weights = self->y.weights + (size_t)position * (size_t)self->y.taps;
-        for (int tap = 0; tap < self->y.taps; tap++) {
-            int row = self->y.first[position] + tap;
-            self->rows[tap] = image_at(source, from, row < self->source_height ? row : self->source_height - 1);
-        }
-        int done = 0;
-#ifdef __x86_64__
-        if (fast)
-            done = scale_sum_rows_avx2(self->rows, weights, self->y.taps, count, self->sums);
-#endif
-        sum_rows(self->rows, weights, self->y.taps, done, count, self->sums);
-        uint8_t *out = image_at(target, area.x, y);
-#ifdef __x86_64__
-        if (fast) {
-            scale_sum_columns_avx2(&self->x, self->sums, from, x0, x1, out);
-            continue;
-        }
-#endif
-        sum_columns(&self->x, self->sums, from, x0, x1, out);
-    }
+    bool shared = crew && crew->size && area.width * area.height >= SHARED_PX;
+    struct scale_job job = {self, fast, source, target, area, shared ? PARTS : 1};
+    if (shared)
+        crew_run(crew, PARTS, scale_part, &job);
+    else
+        scale_part(&job, 0);
 }

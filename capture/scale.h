@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "base/crew.h"
 #include "capture/image.h"
 
 #include <stdbool.h>
@@ -22,8 +23,9 @@ void scaler_destroy(struct scaler *self); /* NULL is fine */
 
 /* The target's pixels that depend on `changed` of the source. */
 struct rect scaler_reach(const struct scaler *self, struct rect changed);
-/* Write these target pixels (clipped to the content; the bars are left alone). `fast`: AVX2 may be used. */
-void scaler_run(struct scaler *self, bool fast, const struct image *source, struct rect area,
+/* Write these target pixels (clipped to the content; the bars are left alone). `fast`: AVX2 may be used. `crew`: has a
+ * part in large areas; NULL: none. One caller at a time. */
+void scaler_run(struct scaler *self, struct crew *crew, bool fast, const struct image *source, struct rect area,
                 const struct image *target);
 
 /* scale.c and scale_avx2.c only: one row of sums over source rows, and one output row from it. */

@@ -108,7 +108,7 @@ static bool fit(struct view *self, int width, int height)
 }
 
 /* Scales what is pending, and says which output samples are to be converted. */
-static void scale_pending(struct view *self, const struct image *image, struct region *ret_output)
+static void scale_pending(struct view *self, const struct image *image, struct crew *crew, struct region *ret_output)
 {
     const struct frame_layout *layout = &self->config.layout;
     if (self->all_pending) {
@@ -120,7 +120,7 @@ static void scale_pending(struct view *self, const struct image *image, struct r
         struct rect changed = self->pending.rects[i];
         if (self->scaler) {
             changed = scaler_reach(self->scaler, changed);
-            scaler_run(self->scaler, self->speed >= CONVERT_AVX2, image, changed, &self->scaled);
+            scaler_run(self->scaler, crew, self->speed >= CONVERT_AVX2, image, changed, &self->scaled);
         }
         region_add(ret_output, convert_reach(changed, layout->width, layout->height));
     }
@@ -237,7 +237,7 @@ void view_show(struct view *self, const struct view_picture *picture, int64_t no
     int64_t start_ns = clock_now_ns();
     bool shown_anyway = must_post(self, picture);
     struct region output = {.count = 0};
-    scale_pending(self, picture->image, &output);
+    scale_pending(self, picture->image, picture->crew, &output);
     write_frame(self, frame, self->scaler ? &self->scaled : picture->image, &output, picture->crew, &frame->damage);
     stamp(self, picture, start_ns, frame);
     if (frame->damage.count == 0 && !shown_anyway) {
