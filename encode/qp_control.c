@@ -229,6 +229,8 @@ int qp_control_choose(struct qp_control *self, const struct mb_map *map, const s
     int qp = find(self, map, change, from);
     if (!idr)
         qp = change->count ? hold(self, map, change, qp, now_ns) : refine(self, qp);
+    if (!idr && self->config.predicted_max && qp > self->config.predicted_max)
+        qp = self->config.predicted_max;
     foretell(self, map, change, qp);
     self->qp = qp;
     return qp;

@@ -32,8 +32,9 @@ enum {
 
 struct qp_control_config {
     int bitrate_kbps, fps_x100;
-    int burst_kbit;  /* no picture should be larger; 0: no such limit */
-    int macroblocks; /* of a picture */
+    int burst_kbit;    /* no picture should be larger; 0: no such limit */
+    int macroblocks;   /* of a picture */
+    int predicted_max; /* the highest QP of a picture that is no IDR; 0: the highest of all */
     struct encoder_wire wire;
 };
 

@@ -99,6 +99,22 @@ static struct region rect(int x, int y, int width, int height)
 }
 static const struct region nothing = {.count = 0};
 
+static void what_is_predicted_keeps_to_its_highest_quantiser(void **state)
+{
+    (void)state;
+    struct model model;
+    struct region all = rect(0, 0, WIDTH, HEIGHT);
+    model_init(&model, 20000, 1);
+    model.control.config.predicted_max = 44;
+    picture(&model, &nothing, true, 1);
+    assert_true(model.qp > 44);
+    for (int i = 0; i < 20; i++) {
+        picture(&model, &all, false, 1);
+        assert_int_equal(model.qp, 44);
+    }
+    model_finish(&model);
+}
+
 static void an_idr_fits_100_ms_of_the_rate_however_hard_it_is(void **state)
 {
     (void)state;
@@ -331,6 +347,7 @@ static void activity_of_flat_and_of_partial_macroblocks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_predicted_keeps_to_its_highest_quantiser),
         cmocka_unit_test(an_idr_fits_100_ms_of_the_rate_however_hard_it_is),
         cmocka_unit_test(idrs_asked_for_without_end_keep_to_the_rate),
         cmocka_unit_test(an_idr_that_looks_easy_fits_at_the_fourth_try),
