@@ -10,7 +10,7 @@ enum { NAL_SPS = 7, MV_LENGTH_LOG2 = 16 /* any motion vector */, VUI_FLAGS_BEFOR
 
 struct sps {
     uint32_t max_num_ref_frames, frame_num_bits, pic_order_cnt_type;
-    bool is_plain; /* whole frames, 4:2:0, eight bits */
+    bool is_420, is_frames; /* 4:2:0 with eight bits; no fields, no separate colour planes */
     bool has_vui;
     size_t end; /* bit of vui_parameters_present_flag, or of bitstream_restriction_flag behind a VUI */
     bool is_restricted;
@@ -42,17 +42,16 @@ static bool has_chroma_format(uint32_t profile_idc)
     return memchr(with, (int)profile_idc, sizeof(with)) != NULL;
 }
 
-/* Whether it is 4:2:0 with eight bits. */
-static bool read_chroma_format(struct rbsp *self)
+static void read_chroma_format(struct rbsp *self, struct sps *ret)
 {
     uint32_t chroma_format_idc = rbsp_read_ue(self);
     if (chroma_format_idc == 3)
-        rbsp_read_bits(self, 1);
+        ret->is_frames = !rbsp_read_bits(self, 1);
     uint32_t luma_bits = rbsp_read_ue(self), chroma_bits = rbsp_read_ue(self);
     rbsp_read_bits(self, 1);
     if (rbsp_read_bits(self, 1))
         skip_scaling_matrix(self, chroma_format_idc == 3 ? 12 : 8);
-    return chroma_format_idc == 1 && !luma_bits && !chroma_bits;
+    ret->is_420 = chroma_format_idc == 1 && !luma_bits && !chroma_bits;
 }
 
 /* Returns pic_order_cnt_type. */
@@ -118,7 +117,9 @@ static void parse_frame(struct rbsp *self, struct sps *ret)
     uint32_t profile_idc = rbsp_read_bits(self, 8);
     rbsp_read_bits(self, 16); /* constraints, level */
     rbsp_read_ue(self);
-    ret->is_plain = !has_chroma_format(profile_idc) || read_chroma_format(self);
+    ret->is_420 = ret->is_frames = true;
+    if (has_chroma_format(profile_idc))
+        read_chroma_format(self, ret);
     ret->frame_num_bits = rbsp_read_ue(self) + 4;
     ret->pic_order_cnt_type = read_order_count(self);
     ret->max_num_ref_frames = rbsp_read_ue(self);
@@ -127,7 +128,7 @@ static void parse_frame(struct rbsp *self, struct sps *ret)
     bool frame_mbs_only = rbsp_read_bits(self, 1);
     if (!frame_mbs_only)
         rbsp_read_bits(self, 1);
-    ret->is_plain &= frame_mbs_only;
+    ret->is_frames &= frame_mbs_only;
     rbsp_read_bits(self, 1);
     if (rbsp_read_bits(self, 1))
         rbsp_skip_ue(self, 4); /* cropping */
@@ -190,12 +191,13 @@ size_t h264_sps_loosen(const uint8_t *nal, size_t size, uint8_t ret[H264_SPS_MAX
     return rbsp_close(&out, ret, H264_SPS_MAX + H264_SPS_GROWTH_MAX);
 }
 
-int h264_sps_frame_num_bits(const uint8_t *nal, size_t size)
+int h264_sps_frame_num_bits(const uint8_t *nal, size_t size, bool *ret_is_420)
 {
     uint8_t read[H264_SPS_MAX];
     struct rbsp in = {.data = read, .room = sizeof(read)};
     struct sps sps = {.has_vui = false};
     if (!rbsp_open(&in, nal, size) || !parse(&in, &sps))
         return 0;
-    return sps.is_plain && sps.pic_order_cnt_type == 2 && sps.frame_num_bits <= 16 ? (int)sps.frame_num_bits : 0;
+    *ret_is_420 = sps.is_420;
+    return sps.is_frames && sps.pic_order_cnt_type == 2 && sps.frame_num_bits <= 16 ? (int)sps.frame_num_bits : 0;
 }

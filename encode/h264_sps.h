@@ -24,7 +24,7 @@ size_t h264_sps_restrict(const uint8_t *nal, size_t size, uint8_t ret[H264_SPS_M
 size_t h264_sps_loosen(const uint8_t *nal, size_t size, uint8_t ret[H264_SPS_MAX + H264_SPS_GROWTH_MAX]);
 
 /*
- * Of a stream of whole frames, 4:2:0, eight bits, shown in the order in which they are decoded (pic_order_cnt_type 2):
- * the bits of frame_num in its slice headers, 4..16. 0: it is another stream, or no SPS.
+ * Of a stream of whole frames, shown in the order in which they are decoded (pic_order_cnt_type 2): the bits of
+ * frame_num in its slice headers, 4..16, and whether it is 4:2:0 with eight bits. 0: it is another stream, or no SPS.
  */
-int h264_sps_frame_num_bits(const uint8_t *nal, size_t size);
+int h264_sps_frame_num_bits(const uint8_t *nal, size_t size, bool *ret_is_420);

@@ -9,7 +9,8 @@
  * Damage: macroblocks that no damage touches are handed over as "constant". x264 skips them without a search while the
  * QP is not lower than in the picture before.
  *
- * Little change: such pictures are made without libx264, see encode/x264_patch.h.
+ * Little change: such pictures, and bands of rows in which nothing changes, are made without libx264: see
+ * encode/x264_bands.h.
  *
  * Tools: those of `ultrafast` (whole-pixel search, one reference) with CABAC, the 8x8 transform, small intra blocks and
  * a weak loop filter, which costs little of its speed and gives better pictures than `superfast` at the same rate: see
@@ -17,12 +18,11 @@
  */
 #include "base/container_of.h"
 #include "base/log.h"
-#include "encode/annexb.h"
 #include "encode/backends.h"
 #include "encode/mb_map.h"
 #include "encode/motion_probe.h"
 #include "encode/qp_control.h"
-#include "encode/x264_patch.h"
+#include "encode/x264_bands.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -34,6 +34,8 @@
 
 enum {
     SLICE_MIN_PX = 64, /* of a sliced thread: libx264 makes fewer threads otherwise */
+    BAND_ROWS = 15,    /* of macroblocks, where there is no reason for less */
+    MV_RANGE = 128,    /* px; libx264 makes a table of this for each QP, and the usual 512 take 5 ms more to open */
     THREADS_MAX = 8,   /* each thread is a slice more, and slices cost bits */
     DEBLOCK = -3,      /* off below QP 22, where it blurs text */
     QP_MIDDLE = 30,    /* any between the ends of the range */
@@ -53,15 +55,15 @@ enum {
 
 struct encoder_x264_state {
     struct encoder base;
-    x264_t *x264;
+    struct x264_bands bands;
     struct frame_layout layout;
     enum encoder_rate rate;
     struct mb_map map;
     struct qp_control control;
     struct motion_probe probe;
-    struct x264_patch patch;
     int64_t pts;       /* counts pictures */
     bool opened;       /* messages go to the log; before, they are the reason for a refusal */
+    struct mutex lock; /* guards the next: several libx264 are opened at once */
     char message[160]; /* x264's last error while opening */
 };
 
@@ -73,10 +75,12 @@ static void take_message(void *private_data, int level, const char *format, va_l
         return;
     vsnprintf(text, sizeof(text), format, arguments);
     text[strcspn(text, "\n")] = '\0';
+    mutex_lock(&self->lock);
     if (self->opened)
         log_warn("x264: %s", text);
     else
         memcpy(self->message, text, sizeof(text));
+    mutex_unlock(&self->lock);
 }
 
 static int count_cores(const struct encoder_config *config)
@@ -89,6 +93,15 @@ static int count_threads(const struct encoder_config *config)
 {
     int threads = count_cores(config);
     return threads > config->slices ? threads : config->slices;
+}
+
+/* As many as there are threads and slices wanted, and more: what rests in a picture is in bands of its own. */
+static int count_bands(const struct encoder_config *config, const struct mb_map *map)
+{
+    int threads = count_threads(config), rests = map->rows / BAND_ROWS;
+    if (config->rate != ENCODER_RATE_QUANTISER)
+        return 1;
+    return threads > rests ? threads : rests;
 }
 
 static void set_frame_rate(x264_param_t *param, const struct encoder_config *config)
@@ -171,7 +184,7 @@ static void set_structure(x264_param_t *param, const struct encoder_config *conf
     param->i_dpb_size = 1;
     param->i_keyint_max = X264_KEYINT_MAX_INFINITE;
     param->i_scenecut_threshold = 0;
-    param->b_repeat_headers = 1;
+    param->b_repeat_headers = 0; /* encode/x264_bands.h puts them in front of an IDR */
     param->b_annexb = 1;
     param->b_aud = 0;
     param->i_nal_hrd = X264_NAL_HRD_NONE;
@@ -179,6 +192,7 @@ static void set_structure(x264_param_t *param, const struct encoder_config *conf
     param->analyse.i_weighted_pred = X264_WEIGHTP_NONE; /* would switch the damage hints off */
     param->analyse.b_transform_8x8 = 1;                 /* makes it High profile also with the fastest preset */
     param->analyse.b_mb_info = 1;
+    param->analyse.i_mv_range = MV_RANGE;
 }
 
 static int colour_model(const struct frame_layout *layout)
@@ -210,9 +224,8 @@ static bool fill_param(struct encoder_x264_state *self, const struct encoder_con
 static void x264_destroy(struct encoder *base)
 {
     struct encoder_x264_state *self = container_of(base, struct encoder_x264_state, base);
-    if (self->x264)
-        x264_encoder_close(self->x264);
-    x264_patch_finish(&self->patch);
+    x264_bands_close(&self->bands);
+    mutex_finish(&self->lock);
     mb_map_finish(&self->map);
     free(self);
 }
@@ -226,6 +239,7 @@ static struct encoder *x264_create(const struct encoder_config *config, char *re
         return NULL;
     }
     self->base.ops = &encoder_x264;
+    mutex_init(&self->lock);
     self->layout = config->layout;
     self->rate = config->rate;
     bool mapped = mb_map_init(&self->map, config->layout.width, config->layout.height);
@@ -239,74 +253,50 @@ static struct encoder *x264_create(const struct encoder_config *config, char *re
                                     .macroblocks = self->map.count,
                                     .predicted_max = config->layout.format == FRAME_NV12 ? 0 : WHOLE_CHROMA_QP_MAX});
     snprintf(self->message, sizeof(self->message), "libx264 refuses the settings");
-    if (mapped && fill_param(self, config, &param))
-        self->x264 = x264_encoder_open(&param);
-    if (!self->x264) {
+    if (!mapped || !fill_param(self, config, &param) ||
+        !x264_bands_open(&self->bands, &param, &self->map, count_bands(config, &self->map), count_cores(config))) {
         snprintf(ret_reason, reason_size, "%s", mapped ? self->message : "out of memory");
         x264_destroy(&self->base);
         return NULL;
     }
     self->opened = true;
-    if (self->rate == ENCODER_RATE_QUANTISER && config->layout.format == FRAME_NV12) /* a patch is 4:2:0 */
-        x264_patch_init(&self->patch, self->x264, &self->map);
     return &self->base;
 }
 
-static void fill_picture(struct encoder_x264_state *self, const struct frame *frame, bool idr, int qp,
-                         x264_picture_t *ret)
+/* The access unit at *ret_bytes; its size, or 0: failed. `qp` below 0: libx264's choice. */
+static size_t run(struct encoder_x264_state *self, const struct frame *frame, bool idr, int qp,
+                  const uint8_t **ret_bytes)
 {
-    x264_picture_init(ret);
-    ret->img.i_csp = colour_model(&self->layout);
-    ret->img.i_plane = frame_shape_of(self->layout.format)->planes;
-    for (int i = 0; i < ret->img.i_plane; i++) {
-        ret->img.plane[i] = frame->planes[i];
-        ret->img.i_stride[i] = frame->strides[i];
-    }
-    ret->i_type = idr ? X264_TYPE_IDR : X264_TYPE_AUTO;
-    ret->i_pts = self->pts++;
-    ret->i_qpplus1 = qp + 1;
-    ret->prop.mb_info = self->map.constant;
-}
-
-/* The access unit at *ret_bytes; its size, or <= 0: failed. */
-static int run(struct encoder_x264_state *self, const struct frame *frame, bool idr, int qp, uint8_t **ret_bytes)
-{
-    x264_picture_t in, out;
-    x264_nal_t *nals = NULL;
-    int count = 0;
-    fill_picture(self, frame, idr, qp, &in);
-    int size = x264_encoder_encode(self->x264, &nals, &count, &in, &out);
-    if (size <= 0 || count <= 0 || !x264_patch_follow(&self->patch, nals, count, &out))
-        return -1;
-    *ret_bytes = nals[0].p_payload; /* those of a picture follow one another: x264.h, x264_encoder_encode */
-    return size;
+    struct x264_band_job job = {.frame = frame, .map = &self->map, .idr = idr, .qp = qp, .pts = self->pts++};
+    return x264_bands_encode(&self->bands, &job, ret_bytes);
 }
 
 /* Little changes or nothing, nothing else is left to be made better, and there is room for it as it is. */
 static bool wants_patch(const struct encoder_x264_state *self, const struct mb_map_change *change, bool idr,
                         int64_t now_ns)
 {
-    return !idr && self->control.qp <= QP_CONTROL_MIN && x264_patch_can(&self->patch, change->count) &&
+    return !idr && self->control.qp <= QP_CONTROL_MIN && x264_bands_can_patch(&self->bands, change->count) &&
            qp_control_admits(&self->control, (int64_t)h264_patch_foretell(change->count) * 8, now_ns);
 }
 
-static int run_with_quantiser(struct encoder_x264_state *self, const struct frame *frame,
-                              const struct mb_map_change *change, bool idr, int64_t now_ns, uint8_t **ret_bytes)
+static size_t run_with_quantiser(struct encoder_x264_state *self, const struct frame *frame,
+                                 const struct mb_map_change *change, bool idr, int64_t now_ns,
+                                 const uint8_t **ret_bytes)
 {
     bool new = motion_probe_is_cut(&self->probe, &self->map, frame) || idr;
     if (wants_patch(self, change, idr, now_ns)) {
-        size_t size = x264_patch_make(&self->patch, &self->map, frame, ret_bytes);
+        size_t size = x264_bands_patch(&self->bands, frame, &self->map, ret_bytes);
         qp_control_coded_raw(&self->control, change, (int64_t)size * 8, now_ns);
         mb_map_coded_raw(&self->map);
-        return (int)size;
+        return size;
     }
     struct mb_map_change seen = new ? mb_map_look(&self->map, frame) : *change;
     bool again = true; /* a few times at most: see there */
-    int size = 0;
+    size_t size = 0;
     while (again) {
         int qp = qp_control_choose(&self->control, &self->map, &seen, idr, now_ns);
         size = run(self, frame, idr, qp, ret_bytes);
-        again = size > 0 && qp_control_coded(&self->control, &seen, (int64_t)size * 8);
+        again = size && qp_control_coded(&self->control, &seen, (int64_t)size * 8);
     }
     mb_map_coded(&self->map, self->control.qp);
     return size;
@@ -316,8 +306,6 @@ static enum encode_result x264_encode(struct encoder *base, const struct frame *
                                       int64_t now_ns, bool idr, struct au_part *ret_part)
 {
     struct encoder_x264_state *self = container_of(base, struct encoder_x264_state, base);
-    struct annexb_unit unit;
-    uint8_t *bytes;
     if (frame->layout.width != self->layout.width || frame->layout.height != self->layout.height) {
         log_error("x264: got a %dx%d picture, made for %dx%d", frame->layout.width, frame->layout.height,
                   self->layout.width, self->layout.height);
@@ -325,16 +313,13 @@ static enum encode_result x264_encode(struct encoder *base, const struct frame *
     }
     idr |= self->pts == 0;
     struct mb_map_change change = mb_map_mark(&self->map, frame, damage, idr);
-    int size = self->rate == ENCODER_RATE_QUANTISER ? run_with_quantiser(self, frame, &change, idr, now_ns, &bytes)
-                                                    : run(self, frame, idr, X264_QP_AUTO - 1, &bytes);
-    if (size <= 0 || !annexb_h264_tidy(bytes, (size_t)size, &unit)) {
-        log_error("x264: encoding picture %lld failed (%d)", (long long)self->pts, size);
+    ret_part->size = self->rate == ENCODER_RATE_QUANTISER
+                         ? run_with_quantiser(self, frame, &change, idr, now_ns, &ret_part->data)
+                         : run(self, frame, idr, X264_QP_AUTO - 1, &ret_part->data);
+    if (!ret_part->size)
         return ENCODE_FAILED;
-    }
-    ret_part->data = bytes + unit.start;
-    ret_part->size = (size_t)size - unit.start;
     ret_part->refining = self->rate == ENCODER_RATE_QUANTISER && self->control.qp > QP_CONTROL_MIN;
-    ret_part->type = unit.idr ? PART_IDR : PART_PREDICTED;
+    ret_part->type = idr ? PART_IDR : PART_PREDICTED;
     return ENCODE_OK;
 }
 
