@@ -7,8 +7,8 @@
  * buffer before the next one begins: synchronous, nothing is ever in flight between two calls. H.264 and HEVC.
  *
  * No BGR0: of RGB the driver chooses the colour matrix by itself, and nothing would be saved. In pictures of 2560x1440
- * the conversion is as fast as the copy that it replaces (2.5 ms; only what changed is converted), and the copy into the
- * input buffer takes 1.1 ms instead of 0.4.
+ * the conversion is as fast as the copy that it replaces (2.5 ms; only what changed is converted), and the copy into
+ * the input buffer takes 1.1 ms instead of 0.4.
  *
  * Of a vGPU without a licence the API tells nothing by itself: CUDA or the session is refused, with a general error.
  * nvenc_driver.c then asks NVML.

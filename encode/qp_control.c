@@ -149,14 +149,15 @@ static int find(struct qp_control *self, const struct mb_map *map, const struct 
     double left = self->tokens - share_of(self), all = left > allowed ? left : allowed, least = cost_of(self, 1);
     allowed = allowed > least ? allowed : least; /* to be smaller than a packet gains nothing */
     all = all > least ? all : least;
-    for (int qp = from; qp < QP_CONTROL_MAX; qp++) {
+    int end = !self->idr && change->moving * 2 > change->count ? QP_CONTROL_MOVING_MAX : QP_CONTROL_MAX;
+    for (int qp = from; qp < end; qp++) {
         foretell(self, map, change, qp);
         double changed = self->moving + self->sudden + self->fixed;
         bool fits = cost_of(self, changed) <= allowed && cost_of(self, changed + self->refined) <= all;
         if (fits && (most <= 0 || changed + self->refined <= most))
             return qp;
     }
-    return QP_CONTROL_MAX;
+    return end;
 }
 
 /*
@@ -229,8 +230,6 @@ int qp_control_choose(struct qp_control *self, const struct mb_map *map, const s
     int qp = find(self, map, change, from);
     if (!idr)
         qp = change->count ? hold(self, map, change, qp, now_ns) : refine(self, qp);
-    if (!idr && self->config.predicted_max && qp > self->config.predicted_max)
-        qp = self->config.predicted_max;
     foretell(self, map, change, qp);
     self->qp = qp;
     return qp;

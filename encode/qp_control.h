@@ -28,13 +28,13 @@
 enum {
     QP_CONTROL_MIN = 12, /* looks lossless: 45 dB on small text */
     QP_CONTROL_MAX = 51,
+    QP_CONTROL_MOVING_MAX = 44, /* above, there is nothing left to refer to: the next takes more bits, and so on */
 };
 
 struct qp_control_config {
     int bitrate_kbps, fps_x100;
-    int burst_kbit;    /* no picture should be larger; 0: no such limit */
-    int macroblocks;   /* of a picture */
-    int predicted_max; /* the highest QP of a picture that is no IDR; 0: the highest of all */
+    int burst_kbit;  /* no picture should be larger; 0: no such limit */
+    int macroblocks; /* of a picture */
     struct encoder_wire wire;
 };
 

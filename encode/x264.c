@@ -43,10 +43,6 @@ enum {
      * is for 1080p60 and not for 1440p60. */
     PIXELS_PER_CORE = 80000000,
 
-    /* Of predicted pictures of 4:4:4. Above it what they lose costs the next one more than it saved: at QP 51 a moving
-     * picture took 20 KB each, at 44 it took 5, and 51 was never left again. */
-    WHOLE_CHROMA_QP_MAX = 44,
-
     VBV_QP_MIN = 16, /* of the bitrate mode, as are the next */
     VBV_INTERVALS = 4,
     VBV_MAX_MS = 100,
@@ -244,14 +240,11 @@ static struct encoder *x264_create(const struct encoder_config *config, char *re
     self->rate = config->rate;
     bool mapped = mb_map_init(&self->map, config->layout.width, config->layout.height);
     motion_probe_init(&self->probe, &self->map);
-    qp_control_init(
-        &self->control,
-        &(struct qp_control_config){.bitrate_kbps = config->bitrate_kbps,
-                                    .fps_x100 = config->fps_x100,
-                                    .burst_kbit = config->burst_kbit,
-                                    .wire = config->wire,
-                                    .macroblocks = self->map.count,
-                                    .predicted_max = config->layout.format == FRAME_NV12 ? 0 : WHOLE_CHROMA_QP_MAX});
+    qp_control_init(&self->control, &(struct qp_control_config){.bitrate_kbps = config->bitrate_kbps,
+                                                                .fps_x100 = config->fps_x100,
+                                                                .burst_kbit = config->burst_kbit,
+                                                                .wire = config->wire,
+                                                                .macroblocks = self->map.count});
     snprintf(self->message, sizeof(self->message), "libx264 refuses the settings");
     if (!mapped || !fill_param(self, config, &param) ||
         !x264_bands_open(&self->bands, &param, &self->map, count_bands(config, &self->map), count_cores(config))) {
