@@ -142,6 +142,11 @@ static void foretell(struct qp_control *self, const struct mb_map *map, const st
     self->fixed = self->config.macroblocks * 0.15;
 }
 
+static int highest(const struct qp_control *self, const struct mb_map_change *change)
+{
+    return !self->idr && change->moving * 2 > change->count ? QP_CONTROL_MOVING_MAX : QP_CONTROL_MAX;
+}
+
 /* The lowest QP whose picture fits. */
 static int find(struct qp_control *self, const struct mb_map *map, const struct mb_map_change *change, int from)
 {
@@ -149,7 +154,7 @@ static int find(struct qp_control *self, const struct mb_map *map, const struct 
     double left = self->tokens - share_of(self), all = left > allowed ? left : allowed, least = cost_of(self, 1);
     allowed = allowed > least ? allowed : least; /* to be smaller than a packet gains nothing */
     all = all > least ? all : least;
-    int end = !self->idr && change->moving * 2 > change->count ? QP_CONTROL_MOVING_MAX : QP_CONTROL_MAX;
+    int end = highest(self, change);
     for (int qp = from; qp < end; qp++) {
         foretell(self, map, change, qp);
         double changed = self->moving + self->sudden + self->fixed;
@@ -230,6 +235,7 @@ int qp_control_choose(struct qp_control *self, const struct mb_map *map, const s
     int qp = find(self, map, change, from);
     if (!idr)
         qp = change->count ? hold(self, map, change, qp, now_ns) : refine(self, qp);
+    qp = qp < highest(self, change) ? qp : highest(self, change);
     foretell(self, map, change, qp);
     self->qp = qp;
     return qp;
