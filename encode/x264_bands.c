@@ -195,15 +195,20 @@ static const struct x264_band *band_of(const struct x264_bands *self, int row)
 size_t x264_bands_patch(struct x264_bands *self, const struct frame *frame, const struct mb_map *map,
                         const uint8_t **ret_unit)
 {
-    struct h264_patch_area area = {.map = map, .end_row = map->rows, .frame = frame};
-    size_t size = h264_patch_write(&self->patch, self->frame_num + 1, &area, self->unit + self->headers,
-                                   self->room - self->headers);
-    if (!size)
-        return 0;
+    size_t size = self->headers;
+    for (int i = 0; i < self->count; i++) {
+        const struct x264_band *band = &self->bands[i];
+        struct h264_patch_area area = {
+            .map = map, .first_row = band->first_row, .end_row = band->first_row + band->rows, .frame = frame};
+        size_t slice = h264_patch_write(&self->patch, self->frame_num + 1, &area, self->unit + size, self->room - size);
+        if (!slice)
+            return 0;
+        size += slice;
+    }
     for (int at = 0; at < map->count; at++)
         if (map->constant[at] == MB_MAP_CHANGED)
             x264_band_put(band_of(self, at / map->columns), frame, at % map->columns, at / map->columns);
     self->frame_num++;
     *ret_unit = self->unit + self->headers;
-    return size;
+    return size - self->headers;
 }
