@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * crew: a few threads that share out one piece of work of a picture at a time, together with the thread that has it.
- * They have the priority of the thread that called crew_init(), if that one hands it on. Nothing allocates after init.
+ * They have the priority of the thread that called crew_init(), if that one hands it on, and keep it also when the
+ * caller is abandoned (thread.h). Nothing allocates after init.
  */
 #pragma once
 

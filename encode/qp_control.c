@@ -16,7 +16,7 @@ enum {
     REFINE_MOST = 4, /* QPs at a time: bits grow faster than foretold where the picture is smooth */
 };
 #define IDR_MARGIN 0.85
-#define RAW_SHARE  0.5  /* of a picture's share of the rate, at most, without a quantiser */
+#define RAW_SHARE  0.3  /* of a frame's share of the rate, at most, without a quantiser */
 #define AIM        0.94 /* of the rate: close to it the pacer makes pictures wait */
 
 /* Bits per unit of activity without prediction from other pictures, at QP 2, 8, 14 ...: between those of small text
@@ -86,15 +86,19 @@ static double capacity_of(const struct qp_control *self)
     return BUCKET_SHARES * 1e11 / self->config.fps_x100 * self->rate;
 }
 
+/* The tokens at `now_ns`. */
+static double tokens_at(const struct qp_control *self, int64_t now_ns)
+{
+    double tokens = self->tokens + (self->last_ns ? (double)(now_ns - self->last_ns) * self->rate : 0);
+    return tokens < capacity_of(self) ? tokens : capacity_of(self);
+}
+
 static void pass_time(struct qp_control *self, int64_t now_ns)
 {
     double frame_ns = 1e11 / self->config.fps_x100, passed_ns = (double)(now_ns - self->last_ns);
-    double capacity = capacity_of(self);
-    if (self->last_ns) {
+    if (self->last_ns)
         self->interval_ns += (clamp(passed_ns, frame_ns, INTERVALS_MOST * frame_ns) - self->interval_ns) / 8;
-        self->tokens += passed_ns * self->rate;
-    }
-    self->tokens = self->tokens > capacity ? capacity : self->tokens;
+    self->tokens = tokens_at(self, now_ns);
     self->last_ns = now_ns;
 }
 
@@ -277,11 +281,12 @@ bool qp_control_coded(struct qp_control *self, const struct mb_map_change *chang
 
 bool qp_control_admits(const struct qp_control *self, int64_t bits, int64_t now_ns)
 {
-    double tokens = self->tokens + (double)(now_ns - self->last_ns) * self->rate, burst = self->config.burst_kbit * 1e3;
-    double cost = cost_of(self, (double)bits), share = share_of(self);
+    double cost = cost_of(self, (double)bits), burst = self->config.burst_kbit * 1000.0;
+    double share = capacity_of(self) / BUCKET_SHARES; /* of a frame, however seldom they come */
     if (cost <= cost_of(self, 1))
         return true;
-    return cost <= share * RAW_SHARE && tokens - cost >= share && (burst <= 0 || (double)bits <= burst);
+    return cost <= share * RAW_SHARE && tokens_at(self, now_ns) - cost >= share &&
+           (burst <= 0 || (double)bits <= burst);
 }
 
 void qp_control_coded_raw(struct qp_control *self, const struct mb_map_change *change, int64_t bits, int64_t now_ns)

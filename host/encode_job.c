@@ -123,6 +123,15 @@ static bool drop_encoder(struct encode_job *self)
     return leave_encoder(self);
 }
 
+/* Another encoder has none of the pictures of the one before. */
+static void forget_references(struct encode_job *self)
+{
+    self->recovering = false;
+    self->window = (struct reference_window){.newest_frame = 0};
+    self->long_term = (struct long_term){.begun = false};
+    atomic_store(&self->shared->idr_wanted, true);
+}
+
 /* By the next of the list; the last one, if it has worked for a while, is made anew: the session has no other. */
 static enum step replace_encoder(struct encode_job *self)
 {
@@ -132,8 +141,7 @@ static enum step replace_encoder(struct encode_job *self)
     if (!drop_encoder(self))
         return LEFT;
     self->encoder_index += !again;
-    self->recovering = false;
-    atomic_store(&self->shared->idr_wanted, true);
+    forget_references(self);
     enum step step = make_encoder(self);
     if (step == GO_ON)
         log_warn("stream: the encoder failed, going on with %s", encoder_name(self->encoder));
@@ -215,7 +223,7 @@ static enum step answer_losses(struct encode_job *self)
     enter_encoder(self, clock_now_ns());
     if (answer == REFERENCE_FORGET)
         self->recovering = encoder_invalidate(self->encoder, count);
-    else if (answer == REFERENCE_NONE_LEFT && place != LONG_TERM_NONE)
+    else if (answer == REFERENCE_NONE_LEFT && place != LONG_TERM_NONE && place < encoder_long_terms(self->encoder))
         self->recovering = encoder_return_to(self->encoder, place, count);
     if (!leave_encoder(self))
         return LEFT;
@@ -241,8 +249,7 @@ static enum step take_bitrate(struct encode_job *self)
         return LEFT;
     if (good)
         return GO_ON;
-    self->recovering = false;
-    atomic_store(&self->shared->idr_wanted, true);
+    forget_references(self);
     return drop_encoder(self) ? make_encoder(self) : LEFT;
 }
 

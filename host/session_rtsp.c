@@ -12,6 +12,7 @@
 #include "protocol/control.h"
 #include "protocol/rtsp.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { SETUP_AUDIO = 1, SETUP_VIDEO = 2, SETUP_CONTROL = 4, SETUP_ALL = 7 };
@@ -117,6 +118,15 @@ static void reply_setup(struct session *session, const struct rtsp_request *requ
 }
 
 /* The status to answer with. */
+/* A client may announce more than it launched with, and than it was offered the codec for. */
+static bool holds(const struct session *session, const struct sdp_announce *announce)
+{
+    const struct sessions_config *config = &session->owner->config;
+    int64_t pixels_per_s = (int64_t)announce->width * announce->height * announce->fps_x100 / 100;
+    return codec_offer_has(config->config, config->reports, config->report_count, (enum encoder_codec)announce->codec,
+                           pixels_per_s);
+}
+
 static int take_announce(struct session *session, const struct rtsp_request *request)
 {
     if (session->announced || session->setups != SETUP_ALL)
@@ -131,6 +141,10 @@ static int take_announce(struct session *session, const struct rtsp_request *req
     char reason[SDP_REASON_MAX];
     int status = sdp_parse_announce(request->body.text, request->body.size, &limits, rtsp_host_is_any(request),
                                     &session->announce, reason);
+    if (status == 200 && !holds(session, &session->announce)) {
+        status = 400;
+        snprintf(reason, sizeof(reason), "its codec is not offered for so large a picture so often");
+    }
     if (status != 200) {
         unsigned swallowed;
         if (log_limit_pass(&session->owner->log_refused, 5, clock_now_ns(), &swallowed))

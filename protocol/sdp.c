@@ -57,7 +57,8 @@ const struct sdp_layout *sdp_layout_standard(int channels, bool high_quality)
     }
 }
 
-enum { LFE = 3 }; /* its place in the client's channel order */
+enum { LEAST_KBPS = 100 }; /* below, no encoder works */
+enum { LFE = 3 };          /* its place in the client's channel order */
 
 static bool lfe_is_last(int channels, bool high_quality)
 {
@@ -395,5 +396,5 @@ int sdp_encoder_bitrate_kbps(int total_kbps, int fec_percent, int audio_channels
     int64_t audio = (int64_t)(audio_high_quality ? 256 : 96) * audio_channels;
     rate -= audio < rate / 5 ? audio : rate / 5;
     rate -= 500 < rate / 10 ? 500 : rate / 10;
-    return (int)rate;
+    return rate < LEAST_KBPS ? LEAST_KBPS : (int)rate;
 }

@@ -95,5 +95,5 @@ enum { SDP_REASON_MAX = 128 };
 int sdp_parse_announce(const char *text, size_t size, const struct sdp_limits *limits, bool low_quality_audio,
                        struct sdp_announce *ret_announce, char ret_reason[SDP_REASON_MAX]);
 
-/* Rate for the encoder once FEC, sound and overhead are taken off the client's budget. */
+/* Rate for the encoder once FEC, sound and overhead are taken off the client's budget; 100 at least. */
 int sdp_encoder_bitrate_kbps(int total_kbps, int fec_percent, int audio_channels, bool audio_high_quality);

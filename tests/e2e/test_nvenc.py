@@ -269,7 +269,7 @@ class Failure(DoubleTest):
     settings = {"encoder": "auto"}
     software = "x264"
 
-    def stream_through(self, event, *more):
+    def stream_through(self, event, *more, clean=True):
         """A stream in whose middle `event` happens. (report, what was delivered)"""
         index = os.path.join(self.temporary_folder(), "index")
         stream = self.start_stream(self.client, *self.stream_options("--seconds", 8, "--timecodes", "--index", index,
@@ -279,7 +279,9 @@ class Failure(DoubleTest):
         event()
         wait_for(lambda: f"going on with {self.software}" in self.log(), 20, "the fall-back")
         report = stream.report()
-        self.assert_clean(report)
+        self.assertEqual(report["exit"], 0, report["error"])
+        if clean:
+            self.assert_clean(report)
         return report, [e for e in read_index(index) if e["delivered"]]
 
     def check_index(self, entries):
@@ -300,6 +302,13 @@ class Failure(DoubleTest):
                 self.assertGreater(len(self.trace("picture")), pictures + 10)
                 self.assertEqual(report["frames_lost"], 0)
                 self.check_index(entries)
+
+    def test_losses_told_while_the_encoder_is_replaced(self):
+        """What is lost then was never the new encoder's: nothing but an IDR helps."""
+        losses = ("--invalidate", "--loss-per-block", "m+1", "--every", 9, "--row", 7)
+        for _ in range(2):
+            self.setUp()
+            self.stream_through(lambda: self.script("fail.EncodePicture=generic"), *losses, clean=False)
 
     def test_a_gpu_that_hangs_is_left_behind(self):
         report, entries = self.stream_through(lambda: self.script("hang=0"))
