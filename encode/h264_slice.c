@@ -52,12 +52,13 @@ static void put_all(struct sink *self, const struct rbsp *from, size_t begin, si
         put(self, from->data[at / 8] >> (7 - at % 8) & 1U, 1);
 }
 
-/* Everything before slice_qp_delta, with the new place. */
-static void move_head(const struct h264_stream *stream, const struct h264_slice_place *place, bool idr, struct rbsp *in,
+/* Everything before slice_qp_delta, with the new place. Whether it is the encoder's first slice. */
+static bool move_head(const struct h264_stream *stream, const struct h264_slice_place *place, bool idr, struct rbsp *in,
                       struct rbsp *out)
 {
     rbsp_write_bits(out, rbsp_read_bits(in, 8), 8);
-    rbsp_write_ue(out, rbsp_read_ue(in) + place->first_mb);
+    uint32_t first_mb = rbsp_read_ue(in);
+    rbsp_write_ue(out, first_mb + place->first_mb);
     uint32_t slice_type = rbsp_read_ue(in) % 5;
     bool intra = slice_type == 2;
     rbsp_write_ue(out, slice_type);
@@ -76,6 +77,7 @@ static void move_head(const struct h264_stream *stream, const struct h264_slice_
     if (stream->cabac && !intra)
         rbsp_write_ue(out, rbsp_read_ue(in)); /* cabac_init_idc */
     in->bad |= slice_type != 0 && !intra;
+    return first_mb == 0;
 }
 
 /* slice_qp_delta and the loop filter. */
@@ -135,11 +137,11 @@ size_t h264_slice_move(const struct h264_stream *stream, const struct h264_slice
         !rbsp_open(&in, nal, size < sizeof(read) ? size : sizeof(read)))
         return 0;
     memcpy(ret, start_code, sizeof(start_code));
-    move_head(stream, place, type == ANNEXB_H264_IDR_SLICE, &in, &head);
+    bool is_first = move_head(stream, place, type == ANNEXB_H264_IDR_SLICE, &in, &head);
     if (in.bad || head.bad)
         return 0;
     put_all(&out, &head, 0, head.count);
-    move_tail(stream, place->alone, &in, &out);
+    move_tail(stream, place->alone && is_first, &in, &out);
     size_t data = stream->cabac ? (in.at + 7) / 8 * 8 : in.at;
     put_data(&out, nal, size, data, stream->cabac);
     return in.bad || out.full ? 0 : (size_t)(out.at - ret);

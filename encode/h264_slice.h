@@ -10,7 +10,7 @@
 struct h264_slice_place {
     uint32_t first_mb; /* added to its own */
     unsigned frame_num;
-    bool alone; /* the encoder saw nothing beside it: nothing is filtered across its edges */
+    bool alone; /* the encoder saw nothing above its first slice: nothing is filtered across that edge */
 };
 
 /*

@@ -12,6 +12,9 @@ enum {
     MB_BYTES =
         1200, /* most that a macroblock takes, 3200 bits, or raw in 4:4:4, and half of that for emulation prevention */
     SLICES_BYTES = 4096,
+    /* Samples, with which libx264's vectors get no longer than 40: to the end of what a band's last row but one sees.
+     * The last row is a slice of its own. See x264_band.h. */
+    MV_RANGE = 46,
 };
 
 /* A macroblock in a plane of libx264's. */
@@ -38,6 +41,10 @@ bool x264_band_open(struct x264_band *self, const x264_param_t *param, const str
     self->is_first = first_row == 0;
     self->is_last = first_row + rows == map->rows;
     mine.i_height = (self->is_last ? map->height : (first_row + rows) * MB_MAP_PX) - first_row * MB_MAP_PX;
+    if (!self->is_last) {
+        mine.analyse.i_mv_range = MV_RANGE;
+        mine.i_slice_max_mbs = (rows - 1) * map->columns;
+    }
     self->room = (size_t)(rows * map->columns) * MB_BYTES + SLICES_BYTES;
     self->bytes = malloc(self->room);
     self->x264 = self->bytes ? x264_encoder_open(&mine) : NULL;

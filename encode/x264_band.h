@@ -7,7 +7,10 @@
  *
  * Its motion vectors reach up to 24 samples beyond its edges, where it repeats the edge, but a decoder sees the band
  * beside it. So before each picture the band's surroundings are copied to where libx264 keeps the repeated edge: PAD
- * samples around the picture that x264_encoder_encode() reports. That is not in its interface; it holds for the build,
+ * samples around the picture that x264_encoder_encode() reports. A skipped macroblock inherits its vector, and libx264
+ * would cut one that reaches further, which a decoder does not: so no vector of a band that has another one below is
+ * longer than its last row but one can see, and the last row is a slice of its own, in which nothing is inherited from
+ * above. That is not in its interface; it holds for the build,
  * which is in the library's name, of which the source was read: others get no bands, see X264_BAND_IS_KNOWN.
  */
 #pragma once

@@ -61,7 +61,6 @@ static bool open_many(struct x264_bands *self, const x264_param_t *param, const 
     struct opening opening = {.bands = self, .param = &whole, .map = map, .count = count};
     whole.i_threads = whole.i_slice_count = 1;
     whole.b_sliced_threads = 0;
-    whole.analyse.b_fast_pskip = 0; /* its vectors may reach further than the others: beyond what a band sees */
     self->count = count;
     crew_run(&self->crew, count + 1, open_piece, &opening);
     bool fine = opening.done[count];

@@ -196,7 +196,7 @@ static void run(int width, int height, int fps_x100)
     rig_init(&rig, width, height, fps_x100, fps_x100 * 4);
     step(&rig, false);
     settle(&rig);
-    for (int i = 0; i < 400; i++) {
+    for (int i = 0; i < 200; i++) {
         int what = random_below(&rig, 25);
         for (int n = what > 4 ? 1 + random_below(&rig, 2) : 0; n > 0; n--)
             draw(&rig);
@@ -210,8 +210,8 @@ static void run(int width, int height, int fps_x100)
     }
     settle(&rig);
     print_message("%dx%d: %d pictures without libx264, %d with\n", width, height, rig.patches, rig.others);
-    assert_true(rig.patches > 300);
-    assert_true(rig.others > 50);
+    assert_true(rig.patches > 150);
+    assert_true(rig.others > 25);
     rig_finish(&rig);
 }
 
@@ -222,54 +222,6 @@ static void small_changes_come_without_loss_and_what_follows_builds_on_them(void
     run(346, 258, 6000);   /* the last macroblocks are partly outside */
     run(500, 362, 100000); /* CAVLC */
     run(208, 976, 6000);   /* four bands */
-}
-
-/* Flat ground with a strip of noise, the same at each call. */
-static void paint_ground(struct rig *self, struct rect r, struct rect strip)
-{
-    for (int y = r.y; y < r.y + r.height; y++)
-        for (int x = r.x; x < r.x + r.width; x++) {
-            bool noisy = !rect_is_empty(rect_intersect(strip, (struct rect){x, y, 1, 1}));
-            uint32_t noise = (uint32_t)(x * 7919 + y * 104729) * 2654435761U >> 24;
-            self->scene.frame.planes[0][y * self->scene.frame.strides[0] + x] = noisy ? (uint8_t)noise : 230;
-        }
-    region_add(&self->scene.frame.damage, r);
-}
-
-static void paint_window(struct rig *self, struct rect r)
-{
-    for (int y = 0; y < r.height; y++)
-        for (int x = 0; x < r.width; x++)
-            self->scene.frame.planes[0][(r.y + y) * self->scene.frame.strides[0] + r.x + x] =
-                (uint8_t)((uint32_t)(x / 2 * 31 + y / 2 * 1009) * 2654435761U >> 25);
-    region_add(&self->scene.frame.damage, r);
-}
-
-/*
- * A window is flung up over flat ground, faster and faster, and across a band's edge. The ground that it uncovers skips
- * with the window's vector, which there may reach far into the band below, where there is something else.
- */
-static void what_is_uncovered_at_a_bands_edge_does_not_show_the_band_below(void **state)
-{
-    (void)state;
-    enum { WIDTH = 480, HEIGHT = 960, EDGE = HEIGHT / 2, GAP = 30 };
-    const struct rect all = {0, 0, WIDTH, HEIGHT}, strip = {0, EDGE + GAP, WIDTH, 64};
-    struct rig rig;
-    rig_init(&rig, WIDTH, HEIGHT, 6000, 40000);
-    for (int i = 0; i < 24; i++) {
-        struct rect window = {16 * (i % 8), HEIGHT - 200 - i * 5, 320, 192};
-        paint_ground(&rig, all, strip);
-        paint_window(&rig, window);
-        step(&rig, i == 0);
-        for (int lines = 10; window.y - lines >= 0; lines += lines < 52 + i / 4 ? 6 : 0) {
-            paint_ground(&rig, window, strip);
-            window.y -= lines;
-            paint_window(&rig, window);
-            step(&rig, false);
-        }
-        settle(&rig);
-    }
-    rig_finish(&rig);
 }
 
 static size_t patch_size(int macroblocks, int bitrate_kbps)
@@ -301,7 +253,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_changes_come_without_loss_and_what_follows_builds_on_them),
-        cmocka_unit_test(what_is_uncovered_at_a_bands_edge_does_not_show_the_band_below),
         cmocka_unit_test(what_takes_too_much_of_the_rate_goes_through_libx264),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
