@@ -448,6 +448,8 @@ static void encoder_rates_are_those_recorded(void **state)
         assert_int_equal(rate, json_integer_value(json_object_get(s, "result")));
     }
     json_decref(root);
+    /* No encoder takes less than 100. */
+    assert_int_equal(sdp_encoder_bitrate_kbps(500, 80, 2, false), 100);
 }
 
 int main(void)
