@@ -1,25 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Encodes real pictures with the software encoders of libavcodec and lets its decoders judge them. */
 #include "encode/annexb.h"
-#include "encode/encoder.h"
-#include "tests/unit/h264_eye.h"
-#include "tests/unit/nv12_scene.h"
+#include "tests/unit/encode_rig.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-
-enum { FIRST_PACKET_BYTES = 1000 }; /* Y - 8 of the smallest usual packet size, docs/protocol.md */
-
-struct rig {
-    struct nv12_scene scene;
-    struct encoder *encoder;
-    struct h264_eye eye;
-    struct au_part part;
-    int64_t now_ns;
-};
 
 static const struct software {
     const char *name;
@@ -40,48 +28,20 @@ static struct encoder_config config_for(const struct nv12_scene *scene)
                                    .threads = 2};
 }
 
-static void rig_open(struct rig *self, const struct encoder_config *config)
+static void rig_open(struct encode_rig *self, const struct encoder_config *config)
 {
-    self->encoder = encoder_create(tested->name, config);
-    assert_non_null(self->encoder);
-    h264_eye_open_decoder(&self->eye, avcodec_find_decoder_by_name(tested->decoder));
+    encode_rig_open(self, tested->name, tested->decoder, config);
 }
 
-static void rig_init(struct rig *self, int width, int height, enum nv12_kind kind)
+static void rig_init(struct encode_rig *self, int width, int height, enum nv12_kind kind)
 {
     nv12_scene_init(&self->scene, width, height, kind);
     struct encoder_config config = config_for(&self->scene);
     rig_open(self, &config);
 }
 
-static void rig_finish(struct rig *self)
-{
-    encoder_destroy(self->encoder);
-    h264_eye_close(&self->eye);
-    nv12_scene_finish(&self->scene);
-}
-
-static void encode(struct rig *self, bool idr)
-{
-    assert_int_equal(encoder_encode(self->encoder, &self->scene.frame, &self->scene.frame.damage,
-                                    self->now_ns += 16666667, idr, &self->part),
-                     ENCODE_OK);
-    assert_int_equal(self->part.parts, 1);
-    assert_true(self->part.last);
-}
-
-static void decode(struct rig *self)
-{
-    h264_eye_decode(&self->eye, &self->part);
-}
-
-static double luma_psnr(const struct rig *self)
-{
-    return h264_eye_luma_psnr(&self->eye, &self->scene.frame);
-}
-
 /* The largest mean difference of U and of V. */
-static double chroma_error(const struct rig *self)
+static double chroma_error(const struct encode_rig *self)
 {
     const struct frame *frame = &self->scene.frame;
     double sums[2] = {0};
@@ -94,12 +54,12 @@ static double chroma_error(const struct rig *self)
     return larger * 4 / (frame->layout.width * frame->layout.height);
 }
 
-static int type_at(const struct rig *self, size_t head)
+static int type_at(const struct encode_rig *self, size_t head)
 {
     return self->part.data[head] >> 1 & 63;
 }
 
-static int count_units(const struct rig *self, int first, int last)
+static int count_units(const struct encode_rig *self, int first, int last)
 {
     struct annexb_nal nal = {0};
     int count = 0;
@@ -112,30 +72,31 @@ static void every_picture_comes_out_at_once_and_looks_like_the_original(void **s
 {
     (void)state;
     for (enum nv12_kind kind = NV12_STATIC; kind <= NV12_VIDEO; kind++) {
-        struct rig rig = {0};
+        struct encode_rig rig = {0};
         rig_init(&rig, 854, 482, kind);
         for (int i = 0; i < 20; i++) {
-            encode(&rig, false);
-            decode(&rig);
+            encode_rig_encode(&rig, false);
+            encode_rig_decode(&rig);
             if (i == 0)
-                print_message("kind %d: IDR %zu bytes, %.1f dB\n", (int)kind, rig.part.size, luma_psnr(&rig));
-            assert_true(luma_psnr(&rig) > 15); /* the first one has to fit the rate */
+                print_message("kind %d: IDR %zu bytes, %.1f dB\n", (int)kind, rig.part.size,
+                              encode_rig_luma_psnr(&rig));
+            assert_true(encode_rig_luma_psnr(&rig) > 15); /* the first one has to fit the rate */
             assert_true(chroma_error(&rig) < 4);
             if (i < 19)
                 nv12_scene_step(&rig.scene);
         }
-        print_message("kind %d: %.1f dB, chroma off by %.2f, after 20 pictures\n", (int)kind, luma_psnr(&rig),
-                      chroma_error(&rig));
-        assert_true(luma_psnr(&rig) > 30);
+        print_message("kind %d: %.1f dB, chroma off by %.2f, after 20 pictures\n", (int)kind,
+                      encode_rig_luma_psnr(&rig), chroma_error(&rig));
+        assert_true(encode_rig_luma_psnr(&rig) > 30);
         assert_true(chroma_error(&rig) < 1.5);
-        rig_finish(&rig);
+        encode_rig_finish(&rig);
     }
 }
 
 static void an_idr_comes_first_and_on_demand_only(void **state)
 {
     (void)state;
-    struct rig rig = {0};
+    struct encode_rig rig = {0};
     rig_init(&rig, 640, 360, NV12_VIDEO);
     for (int i = 0; i < 100; i++) {
         bool demand = i == 37 || i == 38, idr = demand || i == 0;
@@ -143,84 +104,84 @@ static void an_idr_comes_first_and_on_demand_only(void **state)
             memset(rig.scene.frame.planes[0], 90, (size_t)rig.scene.frame.strides[0] * 360);
             rig.scene.frame.damage = (struct region){.count = 1, .rects = {{0, 0, 640, 360}}};
         }
-        encode(&rig, demand);
+        encode_rig_encode(&rig, demand);
         assert_int_equal(rig.part.type, idr ? PART_IDR : PART_PREDICTED);
-        decode(&rig);
+        encode_rig_decode(&rig);
         assert_int_equal(rig.eye.decoded->key_frame, idr);
         if (i % 8 == 0)
             nv12_scene_step(&rig.scene);
     }
-    rig_finish(&rig);
+    encode_rig_finish(&rig);
 }
 
 /* Who joins with it, or lost all before it, sees what the encoder made. */
 static void an_idr_needs_nothing_before_it(void **state)
 {
     (void)state;
-    struct rig rig = {0};
+    struct encode_rig rig = {0};
     rig_init(&rig, 640, 360, NV12_VIDEO);
     for (int i = 0; i < 5; i++) {
-        encode(&rig, false);
+        encode_rig_encode(&rig, false);
         nv12_scene_step(&rig.scene);
     }
-    encode(&rig, true);
-    decode(&rig);
+    encode_rig_encode(&rig, true);
+    encode_rig_decode(&rig);
     for (int i = 0; i < 10; i++) {
-        encode(&rig, false);
-        decode(&rig);
+        encode_rig_encode(&rig, false);
+        encode_rig_decode(&rig);
     }
-    assert_true(luma_psnr(&rig) > 30);
-    rig_finish(&rig);
+    assert_true(encode_rig_luma_psnr(&rig) > 30);
+    encode_rig_finish(&rig);
 }
 
 static void nothing_but_parameter_sets_and_slices_is_sent(void **state)
 {
     (void)state;
-    struct rig rig = {0};
+    struct encode_rig rig = {0};
     rig_init(&rig, 640, 360, NV12_VIDEO);
     for (int i = 0; i < 12; i++) {
         bool idr = i % 6 == 0;
-        encode(&rig, idr);
+        encode_rig_encode(&rig, idr);
         assert_int_equal(count_units(&rig, ANNEXB_HEVC_KEY_FIRST, ANNEXB_HEVC_KEY_LAST), idr);
         assert_int_equal(count_units(&rig, ANNEXB_HEVC_VPS, ANNEXB_HEVC_PPS), idr ? 3 : 0);
         assert_int_equal(count_units(&rig, 0, 63), idr ? 4 : 1);
         nv12_scene_step(&rig.scene);
     }
-    rig_finish(&rig);
+    encode_rig_finish(&rig);
 }
 
 static void an_idr_begins_with_its_parameter_sets_and_its_slice_is_near(void **state)
 {
     (void)state;
-    struct rig rig = {0};
+    struct encode_rig rig = {0};
     struct annexb_nal nal = {0};
     rig_init(&rig, 1280, 720, NV12_STATIC);
-    encode(&rig, false);
+    encode_rig_encode(&rig, false);
     for (int type = ANNEXB_HEVC_VPS; type <= ANNEXB_HEVC_PPS; type++) {
         assert_true(annexb_next(rig.part.data, rig.part.size, nal.end, &nal));
         assert_int_equal(type_at(&rig, nal.head), type);
     }
     assert_true(annexb_next(rig.part.data, rig.part.size, nal.end, &nal));
     assert_in_range(type_at(&rig, nal.head), 19, 20); /* IDR_W_RADL, IDR_N_LP */
-    assert_true(nal.head <= FIRST_PACKET_BYTES);
-    rig_finish(&rig);
+    assert_true(nal.head <= ENCODE_RIG_FIRST_PACKET_BYTES);
+    encode_rig_finish(&rig);
 }
 
 static void a_wish_for_slices_delays_nothing(void **state)
 {
     (void)state;
-    struct rig rig = {0};
+    struct encode_rig rig = {0};
     nv12_scene_init(&rig.scene, 1280, 720, NV12_SCROLL);
     struct encoder_config config = config_for(&rig.scene);
     config.slices = 4;
     rig_open(&rig, &config);
     for (int n = 0; n < 3; n++) {
-        encode(&rig, false);
-        decode(&rig);
-        assert_true(luma_psnr(&rig) > 15);
+        encode_rig_encode(&rig, false);
+        encode_rig_decode(&rig);
+        assert_true(encode_rig_luma_psnr(&rig) > 15);
         nv12_scene_step(&rig.scene);
     }
-    rig_finish(&rig);
+    encode_rig_finish(&rig);
 }
 
 static void the_stream_is_main_profile_without_delay_and_names_its_colours(void **state)
@@ -232,14 +193,14 @@ static void the_stream_is_main_profile_without_delay_and_names_its_colours(void 
         unsigned code;
     } cases[] = {{FRAME_BT601, false, 6}, {FRAME_BT709, false, 1}, {FRAME_BT709, true, 1}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct rig rig = {0};
+        struct encode_rig rig = {0};
         nv12_scene_init(&rig.scene, 640, 360, NV12_STATIC);
         rig.scene.frame.layout.colour_space = cases[i].space;
         rig.scene.frame.layout.full_range = cases[i].full_range;
         struct encoder_config config = config_for(&rig.scene);
         rig_open(&rig, &config);
-        encode(&rig, false);
-        decode(&rig);
+        encode_rig_encode(&rig, false);
+        encode_rig_decode(&rig);
         const AVFrame *picture = rig.eye.decoded;
         assert_int_equal(rig.eye.decoder->profile, tested->profile);
         assert_int_equal(rig.eye.decoder->has_b_frames, 0);
@@ -247,7 +208,7 @@ static void the_stream_is_main_profile_without_delay_and_names_its_colours(void 
         assert_int_equal(picture->color_trc, cases[i].code);
         assert_int_equal(picture->colorspace, cases[i].code);
         assert_int_equal(picture->color_range, cases[i].full_range ? AVCOL_RANGE_JPEG : AVCOL_RANGE_MPEG);
-        rig_finish(&rig);
+        encode_rig_finish(&rig);
     }
 }
 
@@ -315,7 +276,7 @@ static void each_kind_of_picture_is_encoded_as_what_it_is(void **state)
         {FRAME_YUV444_10, AV_PIX_FMT_YUV444P10, {0, FF_PROFILE_HEVC_REXT, 0}},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct rig rig = {0};
+        struct encode_rig rig = {0};
         const struct frame_shape *shape = frame_shape_of(cases[i].format);
         if (shape->bits > 8 && tested == &aom)
             continue; /* encode/lavc_software.c says why */
@@ -329,7 +290,7 @@ static void each_kind_of_picture_is_encoded_as_what_it_is(void **state)
             struct frame frame = remake(&rig.scene.frame, cases[i].format);
             assert_int_equal(encoder_encode(rig.encoder, &frame, &frame.damage, 1 + n, false, &rig.part), ENCODE_OK);
             free(frame.planes[0]);
-            decode(&rig);
+            encode_rig_decode(&rig);
             error = largest_error(rig.eye.decoded, &rig.scene.frame, shape);
             nv12_scene_step(&rig.scene);
         }
@@ -339,7 +300,7 @@ static void each_kind_of_picture_is_encoded_as_what_it_is(void **state)
         assert_int_equal(rig.eye.decoder->profile, cases[i].profiles[tested->codec]);
         assert_int_equal(rig.eye.decoded->color_trc, shape->bits > 8 ? AVCOL_TRC_BT2020_10 : AVCOL_TRC_BT709);
         assert_int_equal(rig.eye.decoded->colorspace, shape->bits > 8 ? AVCOL_SPC_BT2020_NCL : AVCOL_SPC_BT709);
-        rig_finish(&rig);
+        encode_rig_finish(&rig);
     }
 }
 
@@ -347,14 +308,14 @@ static void moving_pictures_keep_to_the_rate(void **state)
 {
     (void)state;
     enum { PICTURES = 60, WARM_UP = 20 };
-    struct rig rig = {0};
+    struct encode_rig rig = {0};
     size_t bytes = 0, largest = 0;
     nv12_scene_init(&rig.scene, 640, 360, NV12_VIDEO);
     struct encoder_config config = config_for(&rig.scene);
     config.bitrate_kbps = 4000;
     rig_open(&rig, &config);
     for (int i = 0; i < WARM_UP + PICTURES; i++) {
-        encode(&rig, false);
+        encode_rig_encode(&rig, false);
         largest = rig.part.size > largest ? rig.part.size : largest;
         bytes += i >= WARM_UP ? rig.part.size : 0;
         nv12_scene_step(&rig.scene);
@@ -363,7 +324,7 @@ static void moving_pictures_keep_to_the_rate(void **state)
     print_message("%.0f of 4000 kbit/s, the largest picture %zu bytes\n", kbps, largest);
     assert_true(kbps > 2000 && kbps < 4200);
     assert_true(largest <= 4000 * 100 / 8); /* bytes in 100 ms */
-    rig_finish(&rig);
+    encode_rig_finish(&rig);
 }
 
 static void odd_and_largest_sizes_come_out_whole(void **state)
@@ -371,26 +332,26 @@ static void odd_and_largest_sizes_come_out_whole(void **state)
     (void)state;
     static const int sizes[][2] = {{1366, 768}, {1280, 722}, {320, 240}, {130, 98}, {5120, 1440}};
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-        struct rig rig = {0};
+        struct encode_rig rig = {0};
         rig_init(&rig, sizes[i][0], sizes[i][1], NV12_STATIC);
-        encode(&rig, false);
-        decode(&rig);
-        assert_true(luma_psnr(&rig) > 15);
+        encode_rig_encode(&rig, false);
+        encode_rig_decode(&rig);
+        assert_true(encode_rig_luma_psnr(&rig) > 15);
         assert_true(chroma_error(&rig) < 4);
-        rig_finish(&rig);
+        encode_rig_finish(&rig);
     }
 }
 
 static void a_picture_of_another_size_is_a_failure(void **state)
 {
     (void)state;
-    struct rig rig = {0};
+    struct encode_rig rig = {0};
     struct au_part part;
     rig_init(&rig, 320, 240, NV12_STATIC);
     rig.scene.frame.layout.width = 322;
     assert_int_equal(encoder_encode(rig.encoder, &rig.scene.frame, &rig.scene.frame.damage, 1, false, &part),
                      ENCODE_FAILED);
-    rig_finish(&rig);
+    encode_rig_finish(&rig);
 }
 
 static int test_x265(void **state)

@@ -1,25 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Encodes real pictures with libx264 and lets libavcodec's H.264 decoder judge them. */
 #include "encode/annexb.h"
-#include "encode/encoder.h"
-#include "tests/unit/h264_eye.h"
-#include "tests/unit/nv12_scene.h"
+#include "tests/unit/encode_rig.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-
-enum { FIRST_PACKET_BYTES = 1000 }; /* Y - 8 of the smallest usual packet size, docs/protocol.md */
-
-struct rig {
-    struct nv12_scene scene;
-    struct encoder *encoder;
-    struct h264_eye eye;
-    struct au_part part;
-    int64_t now_ns;
-};
 
 static struct encoder_config config_for(const struct nv12_scene *scene)
 {
@@ -31,58 +19,29 @@ static struct encoder_config config_for(const struct nv12_scene *scene)
                                    .threads = 1};
 }
 
-static void rig_open(struct rig *self, const struct encoder_config *config)
+static void rig_open(struct encode_rig *self, const struct encoder_config *config)
 {
-    self->encoder = encoder_create("x264", config);
-    assert_non_null(self->encoder);
-    h264_eye_open(&self->eye);
+    encode_rig_open(self, "x264", "h264", config);
 }
 
-static void rig_init(struct rig *self, int width, int height, enum nv12_kind kind)
+static void rig_init(struct encode_rig *self, int width, int height, enum nv12_kind kind)
 {
     nv12_scene_init(&self->scene, width, height, kind);
     struct encoder_config config = config_for(&self->scene);
     rig_open(self, &config);
 }
 
-static void rig_finish(struct rig *self)
-{
-    encoder_destroy(self->encoder);
-    h264_eye_close(&self->eye);
-    nv12_scene_finish(&self->scene);
-}
-
-static void encode(struct rig *self, bool idr)
-{
-    assert_int_equal(encoder_encode(self->encoder, &self->scene.frame, &self->scene.frame.damage,
-                                    self->now_ns += 16666667, idr, &self->part),
-                     ENCODE_OK);
-    assert_int_equal(self->part.part, 0);
-    assert_int_equal(self->part.parts, 1);
-    assert_true(self->part.last);
-}
-
-static void decode(struct rig *self)
-{
-    h264_eye_decode(&self->eye, &self->part);
-}
-
-static double luma_psnr(const struct rig *self)
-{
-    return h264_eye_luma_psnr(&self->eye, &self->scene.frame);
-}
-
 static void every_picture_comes_out_at_once_and_looks_like_the_original(void **state)
 {
     (void)state;
     for (enum nv12_kind kind = NV12_STATIC; kind <= NV12_SCROLL; kind++) {
-        struct rig rig = {0};
+        struct encode_rig rig = {0};
         double psnr = 0;
         rig_init(&rig, 1280, 722, kind);
         for (int i = 0; i < 20; i++) {
-            encode(&rig, false);
-            decode(&rig);
-            psnr = luma_psnr(&rig);
+            encode_rig_encode(&rig, false);
+            encode_rig_decode(&rig);
+            psnr = encode_rig_luma_psnr(&rig);
             if (i == 0)
                 print_message("kind %d: IDR %zu bytes, %.1f dB\n", (int)kind, rig.part.size, psnr);
             assert_true(psnr > 18); /* the first one has to fit the rate */
@@ -90,40 +49,40 @@ static void every_picture_comes_out_at_once_and_looks_like_the_original(void **s
         }
         print_message("kind %d: %.1f dB after 20 pictures\n", (int)kind, psnr);
         assert_true(psnr > 35);
-        rig_finish(&rig);
+        encode_rig_finish(&rig);
     }
 }
 
 static void a_change_is_seen_only_through_its_damage_and_nothing_else_goes_stale(void **state)
 {
     (void)state;
-    struct rig rig = {0};
+    struct encode_rig rig = {0};
     rig_init(&rig, 640, 360, NV12_TYPE);
     for (int i = 0; i < 90; i++) {
-        encode(&rig, false);
-        decode(&rig);
+        encode_rig_encode(&rig, false);
+        encode_rig_decode(&rig);
         nv12_scene_step(&rig.scene);
     }
     rig.scene.kind = NV12_STATIC;
     for (int i = 0; i < 30; i++) {
-        encode(&rig, false);
-        decode(&rig);
+        encode_rig_encode(&rig, false);
+        encode_rig_decode(&rig);
         nv12_scene_step(&rig.scene);
     }
-    assert_true(luma_psnr(&rig) > 38);
-    rig_finish(&rig);
+    assert_true(encode_rig_luma_psnr(&rig) > 38);
+    encode_rig_finish(&rig);
 }
 
 static void idr_comes_first_and_on_demand_only(void **state)
 {
     (void)state;
-    struct rig rig = {0};
+    struct encode_rig rig = {0};
     rig_init(&rig, 640, 360, NV12_VIDEO);
     for (int i = 0; i < 400; i++) {
         bool demand = i == 37 || i == 38, idr = demand || i == 0;
         if (i == 200) /* a cut: everything changes */
             memset(rig.scene.frame.planes[0], 90, (size_t)rig.scene.frame.strides[0] * 360);
-        encode(&rig, demand);
+        encode_rig_encode(&rig, demand);
         assert_int_equal(rig.part.type, idr ? PART_IDR : PART_PREDICTED);
         assert_int_equal(h264_count_units(&rig.part, ANNEXB_H264_IDR_SLICE) > 0, idr);
         assert_int_equal(h264_count_units(&rig.part, ANNEXB_H264_SPS), idr);
@@ -132,27 +91,27 @@ static void idr_comes_first_and_on_demand_only(void **state)
         assert_int_equal(h264_count_units(&rig.part, ANNEXB_H264_AUD), 0);
         assert_int_equal(h264_count_units(&rig.part, ANNEXB_H264_FILLER), 0);
         if (i < 60)
-            decode(&rig);
+            encode_rig_decode(&rig);
         if (i % 8 == 0)
             nv12_scene_step(&rig.scene);
     }
-    rig_finish(&rig);
+    encode_rig_finish(&rig);
 }
 
 static void an_idr_begins_with_its_parameter_sets_and_its_slice_is_near(void **state)
 {
     (void)state;
-    struct rig rig = {0};
+    struct encode_rig rig = {0};
     struct annexb_nal nal = {0};
     static const int types[] = {ANNEXB_H264_SPS, ANNEXB_H264_PPS, ANNEXB_H264_IDR_SLICE};
     rig_init(&rig, 1280, 720, NV12_STATIC);
-    encode(&rig, false);
+    encode_rig_encode(&rig, false);
     for (int i = 0; i < 3; i++) {
         assert_true(annexb_next(rig.part.data, rig.part.size, nal.end, &nal));
         assert_int_equal(rig.part.data[nal.head] & 31, types[i]);
     }
-    assert_true(nal.head <= FIRST_PACKET_BYTES);
-    rig_finish(&rig);
+    assert_true(nal.head <= ENCODE_RIG_FIRST_PACKET_BYTES);
+    encode_rig_finish(&rig);
 }
 
 static void there_are_as_many_slices_as_asked(void **state)
@@ -160,20 +119,20 @@ static void there_are_as_many_slices_as_asked(void **state)
     (void)state;
     static const int asked[][2] = {{1, 1}, {2, 1}, {4, 2}, {1, 2}, {3, 4}, {16, 1}}; /* slices, threads */
     for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
-        struct rig rig = {0};
+        struct encode_rig rig = {0};
         nv12_scene_init(&rig.scene, 1280, 720, NV12_SCROLL);
         struct encoder_config config = config_for(&rig.scene);
         config.slices = asked[i][0], config.threads = asked[i][1];
         rig_open(&rig, &config);
         int slices = asked[i][0] > asked[i][1] ? asked[i][0] : asked[i][1];
         for (int n = 0; n < 3; n++) {
-            encode(&rig, false);
+            encode_rig_encode(&rig, false);
             int type = n == 0 ? ANNEXB_H264_IDR_SLICE : ANNEXB_H264_SLICE;
             assert_true(h264_count_units(&rig.part, type) >= slices);
-            decode(&rig);
+            encode_rig_decode(&rig);
             nv12_scene_step(&rig.scene);
         }
-        rig_finish(&rig);
+        encode_rig_finish(&rig);
     }
 }
 
@@ -280,14 +239,14 @@ static void the_parameter_set_promises_one_reference_no_delay_and_the_colours(vo
         unsigned code;
     } cases[] = {{FRAME_BT601, false, 6}, {FRAME_BT709, false, 1}, {FRAME_BT709, true, 1}, {FRAME_BT2020, false, 1}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct rig rig = {0};
+        struct encode_rig rig = {0};
         bool large = i % 2; /* both presets */
         nv12_scene_init(&rig.scene, large ? 2560 : 640, large ? 1440 : 360, NV12_STATIC);
         rig.scene.frame.layout.colour_space = cases[i].space;
         rig.scene.frame.layout.full_range = cases[i].full_range;
         struct encoder_config config = config_for(&rig.scene);
         rig_open(&rig, &config);
-        encode(&rig, false);
+        encode_rig_encode(&rig, false);
         struct sps sps = parse_sps(&rig.part);
         assert_int_equal(sps.profile, 100);
         assert_int_equal(sps.references, 1);
@@ -296,10 +255,10 @@ static void the_parameter_set_promises_one_reference_no_delay_and_the_colours(vo
         assert_int_equal(sps.full_range, cases[i].full_range);
         for (int n = 0; n < 3; n++)
             assert_int_equal(sps.colour[n], cases[i].code);
-        decode(&rig);
+        encode_rig_decode(&rig);
         assert_int_equal(rig.eye.decoder->has_b_frames, 0);
         assert_int_equal(rig.eye.decoded->color_range, cases[i].full_range ? AVCOL_RANGE_JPEG : AVCOL_RANGE_MPEG);
-        rig_finish(&rig);
+        encode_rig_finish(&rig);
     }
 }
 
@@ -315,7 +274,7 @@ static void paint_444(struct frame *frame, int step)
             }
 }
 
-static double plane_error(const struct rig *self, const struct frame *frame, int plane)
+static double plane_error(const struct encode_rig *self, const struct frame *frame, int plane)
 {
     double sum = 0;
     for (int y = 0; y < frame->layout.height; y++)
@@ -332,7 +291,7 @@ static void whole_chroma_is_encoded_whole(void **state)
     const struct frame_layout layout = {640, 362, FRAME_YUV444, FRAME_BT709, false};
     (void)state;
     for (int rate = ENCODER_RATE_QUANTISER; rate <= ENCODER_RATE_BITRATE; rate++) {
-        struct rig rig = {0};
+        struct encode_rig rig = {0};
         struct frame_pool *pool = frame_pool_create(&layout, 1);
         struct frame *frame = frame_pool_take(pool);
         rig.scene.frame.layout = layout;
@@ -348,7 +307,7 @@ static void whole_chroma_is_encoded_whole(void **state)
             assert_int_equal(encoder_encode(rig.encoder, frame, &moved, rig.now_ns += 16666667, i == 10, &rig.part),
                              ENCODE_OK);
             assert_int_equal(rig.part.type, i == 0 || i == 10 ? PART_IDR : PART_PREDICTED);
-            decode(&rig);
+            encode_rig_decode(&rig);
         }
         assert_int_equal(rig.eye.decoded->format, AV_PIX_FMT_YUV444P);
         assert_int_equal(rig.eye.decoder->profile, FF_PROFILE_H264_HIGH_444_PREDICTIVE);
@@ -365,14 +324,14 @@ static void moving_pictures_keep_to_the_rate_and_an_idr_to_100_ms_of_it(void **s
 {
     (void)state;
     enum { PICTURES = 180, WARM_UP = 30 };
-    struct rig rig = {0};
+    struct encode_rig rig = {0};
     size_t bytes = 0;
     nv12_scene_init(&rig.scene, 960, 540, NV12_VIDEO);
     struct encoder_config config = config_for(&rig.scene);
     config.bitrate_kbps = 10000;
     rig_open(&rig, &config);
     for (int i = 0; i < WARM_UP + PICTURES; i++) {
-        encode(&rig, false);
+        encode_rig_encode(&rig, false);
         assert_true(rig.part.size <= 10000 * 100 / 8); /* bytes in 100 ms */
         bytes += i >= WARM_UP ? rig.part.size : 0;
         nv12_scene_step(&rig.scene);
@@ -380,7 +339,7 @@ static void moving_pictures_keep_to_the_rate_and_an_idr_to_100_ms_of_it(void **s
     double kbps = (double)bytes * 8 * 60 / PICTURES / 1000;
     print_message("%.0f kbit/s\n", kbps);
     assert_true(kbps > 7000 && kbps < 10200);
-    rig_finish(&rig);
+    encode_rig_finish(&rig);
 }
 
 static void a_new_rate_is_kept_to_without_an_idr(void **state)
@@ -388,7 +347,7 @@ static void a_new_rate_is_kept_to_without_an_idr(void **state)
     (void)state;
     enum { PICTURES = 60, WARM_UP = 30 };
     static const int rates[] = {10000, 3000, 8000};
-    struct rig rig = {0};
+    struct encode_rig rig = {0};
     nv12_scene_init(&rig.scene, 960, 540, NV12_VIDEO);
     struct encoder_config config = config_for(&rig.scene);
     config.bitrate_kbps = config.wire.kbps = rates[0];
@@ -399,36 +358,36 @@ static void a_new_rate_is_kept_to_without_an_idr(void **state)
         int kbps = rates[i / (WARM_UP + PICTURES)], at = i % (WARM_UP + PICTURES);
         if (i && !at)
             assert_true(encoder_set_bitrate(rig.encoder, kbps, kbps));
-        encode(&rig, false);
+        encode_rig_encode(&rig, false);
         assert_int_equal(rig.part.type, i ? PART_PREDICTED : PART_IDR);
         bytes = at < WARM_UP ? 0 : bytes + rig.part.size;
         nv12_scene_step(&rig.scene);
         if (at == WARM_UP + PICTURES - 1)
             assert_in_range((long)(bytes * 8 * 60 / PICTURES / 1000), kbps * 4 / 10, kbps * 102 / 100);
     }
-    rig_finish(&rig);
+    encode_rig_finish(&rig);
     config.rate = ENCODER_RATE_BITRATE;
     nv12_scene_init(&rig.scene, 960, 540, NV12_VIDEO);
     rig_open(&rig, &config);
     assert_false(encoder_set_bitrate(rig.encoder, 3000, 3000));
-    rig_finish(&rig);
+    encode_rig_finish(&rig);
 }
 
 static void an_access_unit_keeps_to_the_burst_it_is_given(void **state)
 {
     (void)state;
-    struct rig rig = {0};
+    struct encode_rig rig = {0};
     nv12_scene_init(&rig.scene, 960, 540, NV12_VIDEO);
     struct encoder_config config = config_for(&rig.scene);
     config.bitrate_kbps = 30000; /* 4 intervals of it would be 2000 kbit */
     config.burst_kbit = 800;
     rig_open(&rig, &config);
     for (int i = 0; i < 40; i++) {
-        encode(&rig, i % 10 == 0);
+        encode_rig_encode(&rig, i % 10 == 0);
         assert_true(rig.part.size <= 800 * 1000 / 8);
         nv12_scene_step(&rig.scene);
     }
-    rig_finish(&rig);
+    encode_rig_finish(&rig);
 }
 
 static void odd_and_largest_sizes_come_out_whole(void **state)
@@ -436,27 +395,27 @@ static void odd_and_largest_sizes_come_out_whole(void **state)
     (void)state;
     static const int sizes[][2] = {{1366, 768}, {1280, 722}, {320, 240}, {130, 98}, {4096, 2160}};
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-        struct rig rig = {0};
+        struct encode_rig rig = {0};
         rig_init(&rig, sizes[i][0], sizes[i][1], NV12_STATIC);
-        encode(&rig, false);
-        decode(&rig);
-        assert_true(luma_psnr(&rig) > 18);
-        encode(&rig, true);
-        decode(&rig);
-        rig_finish(&rig);
+        encode_rig_encode(&rig, false);
+        encode_rig_decode(&rig);
+        assert_true(encode_rig_luma_psnr(&rig) > 18);
+        encode_rig_encode(&rig, true);
+        encode_rig_decode(&rig);
+        encode_rig_finish(&rig);
     }
 }
 
 static void a_picture_of_another_size_is_a_failure(void **state)
 {
     (void)state;
-    struct rig rig = {0};
+    struct encode_rig rig = {0};
     struct au_part part;
     rig_init(&rig, 320, 240, NV12_STATIC);
     rig.scene.frame.layout.width = 318;
     assert_int_equal(encoder_encode(rig.encoder, &rig.scene.frame, &rig.scene.frame.damage, 1, false, &part),
                      ENCODE_FAILED);
-    rig_finish(&rig);
+    encode_rig_finish(&rig);
 }
 
 int main(void)
