@@ -42,13 +42,28 @@ static const char *status_text(NVENCSTATUS status)
     return text ? text : "an error this host does not know";
 }
 
-void nvenc_driver_explain(struct nvenc_driver *self, const char *call, NVENCSTATUS status, char *ret_reason,
-                          size_t reason_size)
+bool nvenc_driver_check(struct nvenc_driver *self, const char *call, NVENCSTATUS status, char *ret_reason,
+                        size_t reason_size)
 {
+    if (!status)
+        return true;
     const char *detail = self->session ? self->api.nvEncGetLastErrorString(self->session) : NULL;
     bool has_detail = detail && detail[0];
     snprintf(ret_reason, reason_size, "%s failed: %s (%d)%s%s", call, status_text(status), (int)status,
              has_detail ? ": " : "", has_detail ? detail : "");
+    return false;
+}
+
+bool nvenc_driver_check_cuda(struct nvenc_driver *self, const char *call, CUresult error, char *ret_reason,
+                             size_t reason_size)
+{
+    const char *text = NULL;
+    if (!error)
+        return true;
+    if (self->cuda.error_string(error, &text) || !text)
+        text = "unknown error";
+    snprintf(ret_reason, reason_size, "%s failed: %s (%d)", call, text, (int)error);
+    return false;
 }
 
 /* It stays mapped once it was loaded: the driver has threads of its own, and the next session opens sooner. */
@@ -72,6 +87,9 @@ static bool load_cuda(struct nvenc_driver *self, char *ret_reason, size_t reason
         {"cuCtxPushCurrent_v2", &cuda->context_push},
         {"cuCtxPopCurrent_v2", &cuda->context_pop},
         {"cuGetErrorString", &cuda->error_string},
+        {"cuMemAllocPitch_v2", &cuda->mem_alloc_pitch},
+        {"cuMemFree_v2", &cuda->mem_free},
+        {"cuMemcpy2D_v2", &cuda->memcpy_2d},
     };
     self->cuda_library = load("libcuda.so.1");
     if (!self->cuda_library) {
@@ -116,29 +134,14 @@ static bool load_nvenc(struct nvenc_driver *self, char *ret_reason, size_t reaso
         return false;
     }
     self->api = (NV_ENCODE_API_FUNCTION_LIST){.version = NV_ENCODE_API_FUNCTION_LIST_VER};
-    NVENCSTATUS status = create(&self->api);
-    if (status)
-        nvenc_driver_explain(self, "NvEncodeAPICreateInstance", status, ret_reason, reason_size);
-    return !status;
-}
-
-static bool cuda_fails(struct nvenc_driver *self, const char *call, CUresult error, char *ret_reason,
-                       size_t reason_size)
-{
-    const char *text = NULL;
-    if (!error)
-        return false;
-    if (self->cuda.error_string(error, &text) || !text)
-        text = "unknown error";
-    snprintf(ret_reason, reason_size, "%s failed: %s (%d)", call, text, (int)error);
-    return true;
+    return nvenc_driver_check(self, "NvEncodeAPICreateInstance", create(&self->api), ret_reason, reason_size);
 }
 
 /* The two errors by which drivers tell that the limit of sessions is reached, the newer ones by the second. */
 static void explain_open(struct nvenc_driver *self, NVENCSTATUS status, char *ret_reason, size_t reason_size)
 {
     char detail[160];
-    nvenc_driver_explain(self, "NvEncOpenEncodeSessionEx", status, detail, sizeof(detail));
+    nvenc_driver_check(self, "NvEncOpenEncodeSessionEx", status, detail, sizeof(detail));
     if (status == NV_ENC_ERR_OUT_OF_MEMORY)
         snprintf(ret_reason, reason_size,
                  "the GPU gives no further encoder session, their limit or its memory is used up (%s)", detail);
@@ -176,10 +179,8 @@ static bool has_codec(struct nvenc_driver *self, const GUID *codec, const char *
     GUID codecs[CODECS_MAX];
     uint32_t count = 0;
     NVENCSTATUS status = self->api.nvEncGetEncodeGUIDs(self->session, codecs, CODECS_MAX, &count);
-    if (status) {
-        nvenc_driver_explain(self, "NvEncGetEncodeGUIDs", status, ret_reason, reason_size);
+    if (!nvenc_driver_check(self, "NvEncGetEncodeGUIDs", status, ret_reason, reason_size))
         return false;
-    }
     for (uint32_t i = 0; i < count; i++)
         if (!memcmp(&codecs[i], codec, sizeof(GUID)))
             return true;
@@ -201,10 +202,11 @@ static void close_device(struct nvenc_driver *self)
 static bool open_device(struct nvenc_driver *self, int ordinal, char *ret_reason, size_t reason_size)
 {
     CUdevice device;
-    if (cuda_fails(self, "cuDeviceGet", self->cuda.device_get(&device, ordinal), ret_reason, reason_size))
+    CUresult error = self->cuda.device_get(&device, ordinal);
+    if (!nvenc_driver_check_cuda(self, "cuDeviceGet", error, ret_reason, reason_size))
         return false;
-    CUresult error = self->cuda.context_create(&self->context, CU_CTX_SCHED_BLOCKING_SYNC, device);
-    if (cuda_fails(self, "cuCtxCreate", error, ret_reason, reason_size)) {
+    error = self->cuda.context_create(&self->context, CU_CTX_SCHED_BLOCKING_SYNC, device);
+    if (!nvenc_driver_check_cuda(self, "cuCtxCreate", error, ret_reason, reason_size)) {
         self->context = NULL;
         return false;
     }
@@ -216,8 +218,9 @@ static bool open_first_device(struct nvenc_driver *self, const GUID *codec, cons
                               char *ret_reason, size_t reason_size)
 {
     int count = 0;
-    if (cuda_fails(self, "cuInit", self->cuda.init(0), ret_reason, reason_size) ||
-        cuda_fails(self, "cuDeviceGetCount", self->cuda.device_get_count(&count), ret_reason, reason_size))
+    if (!nvenc_driver_check_cuda(self, "cuInit", self->cuda.init(0), ret_reason, reason_size) ||
+        !nvenc_driver_check_cuda(self, "cuDeviceGetCount", self->cuda.device_get_count(&count), ret_reason,
+                                 reason_size))
         return false;
     snprintf(ret_reason, reason_size, "CUDA finds no GPU");
     for (int i = 0; i < count; i++) {

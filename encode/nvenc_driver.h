@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * nvenc_driver: NVIDIA's libraries, loaded while an encoder is open, and a session of the first GPU that gives one. Of
- * CUDA there is only the context that a session needs: no code of ours runs on the GPU.
+ * CUDA there is only the context that a session needs, and memory: no code of ours runs on the GPU.
  *
  * The structures are those of API 11.1, which drivers from 470.57.02 on take. One thread at a time.
  */
@@ -22,6 +22,9 @@ struct nvenc_cuda {
     tcuCtxPushCurrent_v2 *context_push;
     tcuCtxPopCurrent_v2 *context_pop;
     tcuGetErrorString *error_string;
+    tcuMemAllocPitch_v2 *mem_alloc_pitch;
+    tcuMemFree_v2 *mem_free;
+    tcuMemcpy2D_v2 *memcpy_2d;
 };
 
 struct nvenc_driver {
@@ -43,6 +46,8 @@ void nvenc_driver_close(struct nvenc_driver *self);
 bool nvenc_driver_enter(struct nvenc_driver *self);
 void nvenc_driver_leave(struct nvenc_driver *self);
 
-/* "call failed: ..." in words for the operator; `status` is no success. */
-void nvenc_driver_explain(struct nvenc_driver *self, const char *call, NVENCSTATUS status, char *ret_reason,
-                          size_t reason_size);
+/* Whether it is a success; else *ret_reason is "call failed: ..." in words for the operator. */
+bool nvenc_driver_check(struct nvenc_driver *self, const char *call, NVENCSTATUS status, char *ret_reason,
+                        size_t reason_size);
+bool nvenc_driver_check_cuda(struct nvenc_driver *self, const char *call, CUresult error, char *ret_reason,
+                             size_t reason_size);

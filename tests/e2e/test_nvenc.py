@@ -17,6 +17,7 @@ FAKEGPU = os.environ.get("FAKEGPU", "")
 
 class DoubleTest(DisplayTest):
     first_script = ()  # while the host starts
+    always = ()        # part of each script
     codec = "h264"
 
     def stream_options(self, *more):
@@ -36,7 +37,7 @@ class DoubleTest(DisplayTest):
     def script(cls, *lines):
         """Replaces the script; the double reads it at its next call."""
         with open(cls.script_path + ".new", "w", encoding="ascii") as file:
-            file.write("".join(line + "\n" for line in lines))
+            file.write("".join(line + "\n" for line in (*cls.always, *lines)))
         os.rename(cls.script_path + ".new", cls.script_path)
 
     def trace(self, word):
@@ -58,6 +59,7 @@ class Stream(DoubleTest):
     settings = {"encoder": "nvenc"}
     restriction = "1"  # asked for in the parameter sets
     dpb = "7"          # what is lost can be forgotten; two are kept for longer
+    uploads = True     # to CUDA memory
 
     def test_it_is_found_and_said(self):
         self.assertEqual(set(re.findall(r"encoder: (\S+) works", self.host.log())), {self.settings["encoder"]})
@@ -82,6 +84,21 @@ class Stream(DoubleTest):
                            ("interval_p", "1"), ("dpb", self.dpb), ("restriction", self.restriction), ("vbv", str(int(asked["average"]) // 60))):
             self.assertEqual(asked[key], value, key)
         self.assertEqual(self.trace("picture")[-1]["format"], "nv12")
+
+    def test_only_what_changes_is_uploaded(self):
+        def counted():
+            return sum(int(copy["bytes"]) for copy in self.trace("cuMemcpy2D")), len(self.trace("picture"))
+        bytes_before, pictures_before = counted()
+        self.assert_clean(self.client.stream(*self.stream_options("--seconds", 3)))
+        bytes_after, pictures_after = counted()
+        whole = self.size[0] * self.size[1] * 3 // 2
+        copied, pictures = bytes_after - bytes_before, pictures_after - pictures_before
+        print(f"{pictures} pictures of {whole} bytes: {copied} bytes uploaded")
+        if self.uploads:
+            self.assertGreaterEqual(copied, whole)
+            self.assertLess(copied - whole, (pictures - 1) * whole / 20)
+        else:
+            self.assertEqual(copied, 0)
 
     def test_an_idr_is_made_when_a_picture_is_lost_and_at_no_other_time(self):
         def counted():
@@ -117,6 +134,12 @@ class Stream(DoubleTest):
 
 class StreamHevc(Stream):
     codec = "hevc"
+
+
+class StreamThroughBuffers(Stream):
+    """On a driver that gives no CUDA memory."""
+    always = ("fail.cuMemAllocPitch=out_of_memory",)
+    uploads = False
 
 
 class Rate(DoubleTest):
@@ -258,6 +281,7 @@ class ThroughLibavcodec(Stream):
     settings = {"encoder": "nvenc-lavc"}
     restriction = "0"
     dpb = "1"
+    uploads = False
 
 
 class HevcThroughLibavcodec(ThroughLibavcodec):

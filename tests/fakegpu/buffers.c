@@ -3,6 +3,7 @@
  */
 #include "tests/fakegpu/session.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { PITCH = 256, BITSTREAM_BYTES = 1 << 20 };
@@ -50,6 +51,14 @@ struct surface *buffers_find_surface(struct session *self, const void *handle)
     return surface;
 }
 
+struct surface *buffers_find_mapping(struct session *self, const void *handle)
+{
+    struct surface *surface = self->surfaces;
+    while (surface && !(surface->mapped && &surface->mapping == handle))
+        surface = surface->next;
+    return surface;
+}
+
 struct bitstream *buffers_find_bitstream(struct session *self, const void *handle)
 {
     struct bitstream *bitstream = self->bitstreams;
@@ -82,8 +91,19 @@ static void free_bitstream(struct session *self, struct bitstream *bitstream)
     free(bitstream);
 }
 
+static void abort_if_resources_are_left(const struct session *self)
+{
+    for (const struct surface *surface = self->surfaces; surface; surface = surface->next) {
+        if (!surface->registered || self->lost || self->hindered)
+            continue;
+        fprintf(stderr, "fakegpu: DestroyEncoder: a resource is still %s\n", surface->mapped ? "mapped" : "registered");
+        abort();
+    }
+}
+
 void buffers_free_all(struct session *self)
 {
+    abort_if_resources_are_left(self);
     while (self->surfaces)
         free_surface(self, self->surfaces);
     while (self->bitstreams)
@@ -269,20 +289,31 @@ SESSION_CALL(map_resource, NV_ENC_MAP_INPUT_RESOURCE *params)
     if (surface->mapped)
         return session_fail(self, NV_ENC_ERR_MAP_FAILED, "MapInputResource: mapped already");
     surface->mapped = true;
-    params->mappedResource = surface;
+    params->mappedResource = &surface->mapping;
     params->mappedBufferFmt = surface->format;
     return NV_ENC_SUCCESS;
+}
+
+/* Until LockBitstream has shown the whole of it. */
+static bool is_being_encoded(const struct session *self, const struct surface *surface)
+{
+    const struct bitstream *bitstream = self->bitstreams;
+    while (bitstream && !(bitstream->state == BITSTREAM_FILLED && bitstream->source == surface))
+        bitstream = bitstream->next;
+    return bitstream;
 }
 
 SESSION_CALL(unmap_resource, NV_ENC_INPUT_PTR resource)
 {
     struct session *self;
     NVENCSTATUS status = session_enter(encoder, "UnmapInputResource", &self);
-    struct surface *surface = status ? NULL : buffers_find_surface(self, resource);
+    struct surface *surface = status ? NULL : buffers_find_mapping(self, resource);
     if (status)
         return status;
-    if (!surface || !surface->mapped)
+    if (!surface)
         return session_fail(self, NV_ENC_ERR_RESOURCE_NOT_MAPPED, "UnmapInputResource: not mapped");
+    if (is_being_encoded(self, surface))
+        return session_fail(self, NV_ENC_ERR_INVALID_CALL, "UnmapInputResource: its picture is not ready");
     surface->mapped = false;
     return NV_ENC_SUCCESS;
 }

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include <ffnvcodec/dynlink_cuda.h>
+#include <ffnvcodec/nvEncodeAPI.h>
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -24,13 +25,15 @@ enum {
     ERROR_NO_DEVICE = 100,
     ERROR_INVALID_DEVICE = 101,
     ERROR_INVALID_CONTEXT = 201,
-    ERROR_NOT_SUPPORTED = 801
+    ERROR_NOT_SUPPORTED = 801,
+    ERROR_UNKNOWN = 999
 };
 #define FAIL(number) ((CUresult)(number))
 
 enum { ALLOCATIONS_MAX = 256, STACK_MAX = 16, PITCH = 512 };
 
 struct allocation {
+    CUcontext context;
     uint8_t *bytes;
     size_t size;
 };
@@ -47,6 +50,15 @@ static _Thread_local int stack_depth;
 static CUcontext current_context(void)
 {
     return stack_depth ? stack[stack_depth - 1] : NULL;
+}
+
+/* What the script wants for this call. */
+static CUresult scripted_error(const char *call)
+{
+    struct script script;
+    script_read(&script);
+    int error = script_call_error(&script, call);
+    return FAIL(!error ? 0 : error == NV_ENC_ERR_OUT_OF_MEMORY ? ERROR_OUT_OF_MEMORY : ERROR_UNKNOWN);
 }
 
 static CUresult push(CUcontext context)
@@ -154,11 +166,25 @@ CUresult cuCtxCreate_v2(CUcontext *context, unsigned int flags, CUdevice device)
     return push(*context);
 }
 
+/* The driver would free it. Whoever forgets that he has it may also go on using it. */
+static void abort_if_memory_is_left(CUcontext context)
+{
+    pthread_mutex_lock(&lock);
+    for (int i = 0; i < ALLOCATIONS_MAX; i++) {
+        if (!allocations[i].bytes || allocations[i].context != context)
+            continue;
+        fprintf(stderr, "fakegpu: cuCtxDestroy: %zu bytes of memory were not freed\n", allocations[i].size);
+        abort();
+    }
+    pthread_mutex_unlock(&lock);
+}
+
 EXPORT tcuCtxDestroy_v2 cuCtxDestroy_v2;
 CUresult cuCtxDestroy_v2(CUcontext context)
 {
     if (!context)
         return FAIL(ERROR_INVALID_CONTEXT);
+    abort_if_memory_is_left(context);
     if (current_context() == context)
         stack_depth--;
     free(context);
@@ -270,7 +296,7 @@ static CUresult allocate(CUdeviceptr *ret, size_t size)
     bool fits = place && size && allocated_bytes + size <= (size_t)script.memory_bytes;
     uint8_t *bytes = fits ? aligned_alloc(PITCH, (size + PITCH - 1) / PITCH * PITCH) : NULL;
     if (bytes) {
-        *place = (struct allocation){bytes, size};
+        *place = (struct allocation){current_context(), bytes, size};
         allocated_bytes += size;
         *ret = (CUdeviceptr)(uintptr_t)bytes;
     }
@@ -290,8 +316,9 @@ CUresult cuMemAllocPitch_v2(CUdeviceptr *pointer, size_t *pitch, size_t width, s
 {
     if (element != 4 && element != 8 && element != 16)
         return FAIL(ERROR_INVALID_VALUE);
+    CUresult error = scripted_error("cuMemAllocPitch");
     *pitch = (width + PITCH - 1) / PITCH * PITCH;
-    return allocate(pointer, *pitch * height);
+    return error ? error : allocate(pointer, *pitch * height);
 }
 
 EXPORT tcuMemFree_v2 cuMemFree_v2;
@@ -370,6 +397,13 @@ CUresult cuMemcpy2D_v2(const CUDA_MEMCPY2D *copy)
     bool from_host = copy->srcMemoryType == CU_MEMORYTYPE_HOST, to_host = copy->dstMemoryType == CU_MEMORYTYPE_HOST;
     if (copy->srcMemoryType == CU_MEMORYTYPE_ARRAY || copy->dstMemoryType == CU_MEMORYTYPE_ARRAY)
         return FAIL(ERROR_NOT_SUPPORTED);
+    CUresult error = scripted_error("cuMemcpy2D");
+    script_trace("cuMemcpy2D bytes=%zu status=%d", copy->WidthInBytes * copy->Height, (int)error);
+    if (error)
+        return error;
+    if ((from_host ? 0 : copy->srcXInBytes + copy->WidthInBytes > copy->srcPitch) ||
+        (to_host ? 0 : copy->dstXInBytes + copy->WidthInBytes > copy->dstPitch))
+        return FAIL(ERROR_INVALID_VALUE);
     struct plane from = device_plane(copy->srcDevice), to = device_plane(copy->dstDevice);
     if (from_host)
         from = (struct plane){(uint8_t *)(uintptr_t)copy->srcHost, 0, false};

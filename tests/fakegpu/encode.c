@@ -210,13 +210,15 @@ static NVENCSTATUS check_picture(struct session *self, const NV_ENC_PIC_PARAMS *
                                  struct bitstream **ret_bitstream)
 {
     struct surface *surface = buffers_find_surface(self, params->inputBuffer);
+    if (!surface)
+        surface = buffers_find_mapping(self, params->inputBuffer);
+    else if (surface->registered)
+        return session_fail(self, NV_ENC_ERR_RESOURCE_NOT_MAPPED, "EncodePicture: the input is not a mapped one");
     struct bitstream *bitstream = buffers_find_bitstream(self, params->outputBitstream);
     if (!surface || !bitstream)
         return session_fail(self, NV_ENC_ERR_INVALID_PARAM, "EncodePicture: buffers of another session, or none");
     if (surface->locked)
         return session_fail(self, NV_ENC_ERR_INVALID_CALL, "EncodePicture: the input is locked");
-    if (surface->registered && !surface->mapped)
-        return session_fail(self, NV_ENC_ERR_RESOURCE_NOT_MAPPED, "EncodePicture: the input is not mapped");
     if (bitstream->state != BITSTREAM_EMPTY)
         return session_fail(self, NV_ENC_ERR_ENCODER_BUSY, "EncodePicture: the output has not been fetched");
     if (params->bufferFmt != surface->format || params->inputWidth != self->init.encodeWidth ||
@@ -271,6 +273,7 @@ SESSION_CALL(encode, NV_ENC_PIC_PARAMS *params)
     if (status)
         return status;
     bitstream->state = BITSTREAM_FILLED;
+    bitstream->source = surface;
     self->stamps[self->pictures % STAMPS_MAX] = (struct stamp){params->inputTimeStamp, self->pictures};
     self->pictures++;
     return NV_ENC_SUCCESS;

@@ -16,6 +16,7 @@ enum { PATH_SIZE = 64, LINE_SIZE = 1100 };
 static char folder[] = "/tmp/es-fakegpu-XXXXXX";
 static char script_path[PATH_SIZE], next_path[PATH_SIZE], log_path[PATH_SIZE];
 static char line_buffer[LINE_SIZE];
+static const char *always = "";
 
 /* Read by LeakSanitizer, if there is one: libx265 3.5 loses copies of its parameters' texts. */
 __attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
@@ -52,11 +53,16 @@ void rig_leave(void)
     rmdir(folder);
 }
 
+void rig_always(const char *text)
+{
+    always = text ? text : "";
+}
+
 void rig_change(const char *text)
 {
     FILE *file = fopen(next_path, "w");
     assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
+    assert_true(fputs(always, file) >= 0 && fputs(text, file) >= 0);
     assert_int_equal(fclose(file), 0);
     assert_int_equal(rename(next_path, script_path), 0);
 }
@@ -67,17 +73,26 @@ void rig_script(const char *text)
     unlink(log_path);
 }
 
+/* The next line of that word. */
+static bool next_line(FILE *file, const char *word, char line[LINE_SIZE])
+{
+    size_t length = strlen(word);
+    while (file && fgets(line, LINE_SIZE, file)) {
+        if (strncmp(line, word, length) != 0 || (line[length] != ' ' && line[length] != '\n'))
+            continue;
+        line[strcspn(line, "\n")] = '\0';
+        return true;
+    }
+    return false;
+}
+
 /* The nth line of that word into line_buffer; returns how many were passed. */
 static int look_for(const char *word, int nth)
 {
     char line[LINE_SIZE];
-    size_t length = strlen(word);
     int count = 0;
     FILE *file = fopen(log_path, "r");
-    while (file && fgets(line, sizeof(line), file)) {
-        if (strncmp(line, word, length) != 0 || (line[length] != ' ' && line[length] != '\n'))
-            continue;
-        line[strcspn(line, "\n")] = '\0';
+    while (next_line(file, word, line)) {
         if (nth < 0 || count == nth)
             memcpy(line_buffer, line, sizeof(line));
         count++;
@@ -85,6 +100,22 @@ static int look_for(const char *word, int nth)
     if (file)
         fclose(file);
     return count;
+}
+
+long rig_sum(const char *word, const char *key)
+{
+    char line[LINE_SIZE], pair[PATH_SIZE];
+    long sum = 0;
+    snprintf(pair, sizeof(pair), " %s=", key);
+    FILE *file = fopen(log_path, "r");
+    while (next_line(file, word, line)) {
+        const char *at = strstr(line, pair);
+        assert_non_null(at);
+        sum += strtol(at + strlen(pair), NULL, 10);
+    }
+    if (file)
+        fclose(file);
+    return sum;
 }
 
 int rig_count(const char *word)

@@ -14,11 +14,15 @@ void rig_leave(void); /* last in main(): removes the files */
 
 /* `text`: lines of tests/fakegpu/script.h. The log is emptied. */
 void rig_script(const char *text);
+/* These lines are part of every script from now on. NULL: none. The text stays the caller's. */
+void rig_always(const char *text);
 /* As rig_script(), but the log goes on. */
 void rig_change(const char *text);
 
 /* Lines of the log whose first word is `word`. */
 int rig_count(const char *word);
+/* The sum of what `key` is in each of them. */
+long rig_sum(const char *word, const char *key);
 /* The nth of them, from 0; -1: the last. Asserts that there is one. Valid until the next call. */
 const char *rig_line(const char *word, int nth);
 /* Whether the line has this "key=value". */

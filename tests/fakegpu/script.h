@@ -12,18 +12,20 @@
  *   driver_version=535.1    the version string, against that of the driver
  *   gpu=GRID P4-4Q          the device's name; `none`: the driver finds no device [GRID P4-4Q]
  *   compute=61              compute capability, times ten [61: Pascal]
- *   memory_mb=4096          frame buffer. The encoder's and CUDA's allocations are counted apart, each against it
- * [4096] codecs=h264,hevc        what the encoder says it can [h264, and hevc if libx265 is built in]. `av1` may be
- * named; opening one then fails, as there is no coder for it here sessions=8              encoder sessions that one
- * process may have open at once [8] session_error=ERROR     what opening one more gives [out_of_memory]; newer drivers:
- * incompatible_client_key cap.NAME=N              width_max 4096, height_max 4096, width_min 145, height_min 49,
- * bframes 0, yuv444 1, 10bit 1, invalidation 1, ltr 8, intra_refresh 1, subframe 1, custom_vbv 1, dynamic_bitrate 1,
- *                           multiple_references 1, lookahead 1, temporal_aq 1, async 0, weighted 1
+ *   memory_mb=4096          frame buffer [4096]. The encoder's and CUDA's allocations are counted apart, each against
+ * it codecs=h264,hevc        what the encoder says it can [h264, and hevc if libx265 is built in]. `av1` may be named;
+ *                           opening one then fails, as there is no coder for it here
+ *   sessions=8              encoder sessions that one process may have open at once [8]
+ *   session_error=ERROR     what opening one more gives [out_of_memory]; newer drivers: incompatible_client_key
+ *   cap.NAME=N              width_max 4096, height_max 4096, width_min 145, height_min 49, bframes 0, yuv444 1,
+ *                           10bit 1, invalidation 1, ltr 8, intra_refresh 1, subframe 1, custom_vbv 1,
+ *                           dynamic_bitrate 1, multiple_references 1, lookahead 1, temporal_aq 1, async 0, weighted 1
  *   rgb_matrix=601          how ARGB input becomes YUV, limited range: 601 or 709 [601]
  *   ms=4                    from EncodePicture until its whole bitstream is there, one picture after the other [0]
  *   hang=N                  from the N-th (from 0) on, no picture of a session gets ready as long as this line stands
  *   grey=N                  from the N-th on, grey is encoded instead of the pictures given
- *   fail.NAME=ERROR         every call of that name (`fail.InitializeEncoder=generic`)
+ *   fail.NAME=ERROR         every call of that name (`fail.InitializeEncoder=generic`); of CUDA's, cuMemAllocPitch and
+ *                           cuMemcpy2D: error 2 for out_of_memory, else 999
  *   fail.picture.N=ERROR    EncodePicture of the N-th picture of each session. After device_not_exist, from here or the
  *                           line above, the session is lost: each further call gives it again, but DestroyEncoder
  *   cuda_error=100          what cuInit gives [0]

@@ -36,6 +36,7 @@ NVENCSTATUS session_enter(void *encoder, const char *call, struct session **ret)
     int error = script_call_error(&script, call);
     if (error == NV_ENC_ERR_DEVICE_NOT_EXIST)
         self->lost = NV_ENC_ERR_DEVICE_NOT_EXIST;
+    self->hindered |= error != 0;
     if (error)
         return session_fail(self, (NVENCSTATUS)error, "%s: so the script wants", call);
     *ret = self;

@@ -19,8 +19,9 @@ struct surface {
     NV_ENC_BUFFER_FORMAT format;
     uint8_t *bytes;
     size_t size;
-    bool registered; /* the bytes are the client's */
+    bool registered; /* the bytes are the client's, and EncodePicture takes `mapping` */
     bool locked, mapped;
+    char mapping; /* its address is the handle while it is mapped */
 };
 
 enum bitstream_state { BITSTREAM_EMPTY, BITSTREAM_FILLED, BITSTREAM_LOCKED };
@@ -28,6 +29,7 @@ enum bitstream_state { BITSTREAM_EMPTY, BITSTREAM_FILLED, BITSTREAM_LOCKED };
 struct bitstream {
     struct bitstream *next;
     enum bitstream_state state;
+    const struct surface *source; /* of the picture that is in it */
     uint8_t *bytes;
     size_t size, capacity;
     uint32_t slice_offsets[SLICES_MAX];
@@ -50,6 +52,7 @@ struct session {
     uint32_t magic;
     int id; /* counts the sessions of this process, from 1 */
     NVENCSTATUS lost;
+    bool hindered; /* a call failed, as the script wanted: the client may not have been able to clean up */
     NV_ENC_INITIALIZE_PARAMS init; /* encodeConfig is NULL: it is the next */
     NV_ENC_CONFIG config;
     struct coder *coder; /* NULL: not initialized */
@@ -110,8 +113,10 @@ SESSION_CALL(sequence_params, NV_ENC_SEQUENCE_PARAM_PAYLOAD *payload);
 
 /* buffers.c */
 const char *buffers_format_name(NV_ENC_BUFFER_FORMAT format);
-struct surface *buffers_find_surface(struct session *self, const void *handle);
+struct surface *buffers_find_surface(struct session *self, const void *handle); /* not by its mapping */
+struct surface *buffers_find_mapping(struct session *self, const void *handle);
 struct bitstream *buffers_find_bitstream(struct session *self, const void *handle);
+/* Ends the process if the client has left a resource registered: a test must fail then. */
 void buffers_free_all(struct session *self);
 SESSION_CALL(create_input, NV_ENC_CREATE_INPUT_BUFFER *params);
 SESSION_CALL(destroy_input, NV_ENC_INPUT_PTR buffer);

@@ -18,8 +18,9 @@
 #include <string.h>
 #include <cmocka.h>
 
-static const char *backend; /* of the group that runs, as is the next */
+static const char *backend; /* of the group that runs, as are the next */
 static enum encoder_codec codec;
+static bool in_cuda_memory; /* pictures get there by it */
 
 static bool is_direct(void)
 {
@@ -141,7 +142,8 @@ static void a_refusal_says_why(void **state)
     assert_refused("cap.width_max=600\n", "to 600x4096", "600");
     assert_refused("cap.height_min=400\n", "of 145x400 to", "InitializeEncoder");
     assert_refused("memory_mb=1\n", "out of memory", "out of memory");
-    assert_refused("fail.CreateInputBuffer=out_of_memory\n", "NvEncCreateInputBuffer failed", "CreateInputBuffer");
+    assert_refused("fail.CreateInputBuffer=out_of_memory\nfail.RegisterResource=generic\n",
+                   "NvEncCreateInputBuffer failed", "CreateInputBuffer");
     assert_refused("fail.CreateBitstreamBuffer=generic\n", "BitstreamBuffer failed: unknown error", "Bitstream");
     assert_refused("fail.InitializeEncoder=generic\n", "InitializeEncoder", "InitializeEncoder");
     assert_refused("fail.GetEncodePresetConfigEx=unsupported_param\n", "the GPU cannot do what is asked", "preset");
@@ -221,6 +223,7 @@ static void low_latency_parameters_arrive(void **state)
         assert_true(rig_has(line, wanted[i]));
     assert_int_equal(encode(&rig, false), ENCODE_OK);
     assert_true(rig_has(rig_line("picture", 0), "format=nv12"));
+    assert_int_equal(rig_sum("cuMemcpy2D", "bytes"), in_cuda_memory ? 640 * 360 * 3 / 2 : 0);
     rig_finish(&rig);
 }
 
@@ -504,9 +507,14 @@ static void an_error_of_the_driver_ends_the_encoder_only(void **state)
 static void each_call_may_fail(void **state)
 {
     (void)state;
-    static const char *const scripts[] = {"fail.LockInputBuffer=generic\n", "fail.UnlockInputBuffer=generic\n",
-                                          "fail.LockBitstream=encoder_busy\n", "fail.UnlockBitstream=generic\n",
-                                          "fail.LockBitstream=device_not_exist\n"};
+    const char *const scripts[] = {
+        "fail.LockBitstream=encoder_busy\n",
+        "fail.UnlockBitstream=generic\n",
+        "fail.LockBitstream=device_not_exist\n",
+        in_cuda_memory ? "fail.MapInputResource=generic\n" : "fail.LockInputBuffer=generic\n",
+        in_cuda_memory ? "fail.UnmapInputResource=generic\n" : "fail.UnlockInputBuffer=generic\n",
+        in_cuda_memory ? "fail.cuMemcpy2D=generic\n" : "fail.LockInputBuffer=device_not_exist\n",
+    };
     for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
         struct rig rig = {0};
         rig_script("");
@@ -815,8 +823,13 @@ static int run_all(enum encoder_codec the_codec)
     print_message("--- %s\n", is_hevc() ? "HEVC" : "H.264");
 #ifdef HAVE_NVENC
     backend = "nvenc";
-    failures += cmocka_run_group_tests_name("direct", tests, NULL, NULL);
+    in_cuda_memory = true;
+    failures += cmocka_run_group_tests_name("direct, from CUDA memory", tests, NULL, NULL);
     failures += cmocka_run_group_tests_name("direct only", direct, NULL, NULL);
+    in_cuda_memory = false;
+    rig_always("fail.cuMemAllocPitch=out_of_memory\n");
+    failures += cmocka_run_group_tests_name("direct, through input buffers", tests, NULL, NULL);
+    rig_always(NULL);
 #endif
     backend = "nvenc-lavc";
     return failures + cmocka_run_group_tests_name("through libavcodec", tests, NULL, NULL);
