@@ -79,6 +79,8 @@ struct encoder {
 struct encoder_report {
     const char *name;
     bool hardware, usable;
+    bool worked; /* not usable now, but it was: `takes` is of then (host/encoders.c) */
+    bool silent; /* not usable, as its driver did not answer */
     enum encoder_codec codec;
     enum frame_format format;
     bool takes[FRAME_FORMATS]; /* what was proved: `format`, if usable, and others */

@@ -3,6 +3,8 @@
 
 #include "protocol/nvhttp.h"
 
+#include <limits.h>
+
 enum { CODEC_COUNT = ENCODER_AV1 + 1 };
 
 static const enum config_codecs words[CODEC_COUNT] = {CONFIG_CODECS_H264, CONFIG_CODECS_HEVC, CONFIG_CODECS_AV1};
@@ -25,6 +27,12 @@ bool codec_offer_has(const struct config *config, const struct encoder_report *r
     if (!report || !is_allowed(config->codecs, report))
         return false;
     return !codec_offer_depends_on_speed(config->codecs, report) || report->pixels_per_s / 2 >= pixels_per_s;
+}
+
+int codec_offer_held_fps_x100(const struct encoder_report *report, int64_t pixels)
+{
+    int64_t fps_x100 = report->pixels_per_s / 2 * 100 / pixels;
+    return fps_x100 > INT_MAX ? INT_MAX : (int)fps_x100;
 }
 
 bool codec_offer_takes(const struct config *config, const struct encoder_report *reports, int count,

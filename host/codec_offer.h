@@ -22,6 +22,8 @@ bool codec_offer_has(const struct config *config, const struct encoder_report *r
  * nobody gets finer colours from a slower encoder without knowing. */
 bool codec_offer_takes(const struct config *config, const struct encoder_report *reports, int count,
                        enum encoder_codec codec, enum frame_format format, int64_t pixels_per_s);
+/* Pictures of so many pixels that this encoder may be asked for; 0: nothing limits it, or it was not measured. */
+int codec_offer_held_fps_x100(const struct encoder_report *report, int64_t pixels);
 /* Nothing is offered to anybody. */
 bool codec_offer_is_empty(const struct config *config, const struct encoder_report *reports, int count);
 /* ServerCodecModeSupport: what is offered at some size and rate; clients go by DESCRIBE then. Never 0, which is no

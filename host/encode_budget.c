@@ -41,10 +41,19 @@ static int64_t cost_ns(const struct encode_budget_entry *entry, const struct enc
     return pixels ? (int64_t)((double)known_ns / (double)pixels * (double)entry->pixels) : entry->pixels * NS_PER_PIXEL;
 }
 
+/* What may be given at most. */
+static int most_fps_x100(const struct encode_budget_entry *entry)
+{
+    int held = entry->held_fps_x100, wished = entry->wished_fps_x100;
+    if (!entry->software || !held || held >= wished)
+        return wished;
+    return held > ENCODE_BUDGET_FPS_X100_MIN || wished < ENCODE_BUDGET_FPS_X100_MIN ? held : ENCODE_BUDGET_FPS_X100_MIN;
+}
+
 /* The highest rate up to the wish that `left_ns` of core time in a second carries, but never less than the minimum. */
 static int fitting(const struct encode_budget_entry *entry, int64_t cost, int64_t left_ns)
 {
-    int wished = entry->wished_fps_x100;
+    int wished = most_fps_x100(entry);
     if (wished <= ENCODE_BUDGET_FPS_X100_MIN || cost * wished <= left_ns * 100)
         return wished;
     for (size_t i = 0; i < sizeof(steps_x100) / sizeof(steps_x100[0]); i++) {
@@ -81,7 +90,7 @@ static void raise_after_a_while(struct encode_budget_entry *entry, int fps_x100,
 
 static void set_all(struct encode_budget_entry *entry)
 {
-    entry->fps_x100 = entry->wished_fps_x100;
+    entry->fps_x100 = most_fps_x100(entry);
     entry->room_ns = entry->raised_ns = entry->patience_ns = 0;
 }
 
@@ -126,6 +135,14 @@ void encode_budget_reason(const struct encode_budget_entry *entry, const struct 
     ret_text[0] = '\0';
     if (entry->fps_x100 >= entry->wished_fps_x100)
         return;
+    if (entry->fps_x100 == most_fps_x100(entry)) {
+        snprintf(ret_text, ENCODE_BUDGET_REASON_MAX,
+                 "The GPU's encoder could not be used, and software holds %d of %d pictures per second at this size. "
+                 "Connect "
+                 "anew for a codec that is faster, or for the GPU once it works again.",
+                 (entry->fps_x100 + 50) / 100, (entry->wished_fps_x100 + 50) / 100);
+        return;
+    }
     size_t encodes = 0;
     for (size_t i = 0; i < count; i++)
         encodes += entries[i].software;

@@ -23,6 +23,7 @@ struct encode_budget_entry {
     bool software;
     int64_t pixels; /* of a picture */
     int wished_fps_x100;
+    int held_fps_x100; /* what the encoder is known to hold of such pictures; 0: not known */
     int64_t encode_ns; /* duration of an encode; 0: not known yet */
     int made_fps_x100; /* encodes per second of late; 0: not known yet, taken as all it may */
 

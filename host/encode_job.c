@@ -108,6 +108,7 @@ static enum step make_encoder(struct encode_job *self)
             self->made_ns = clock_now_ns();
             return GO_ON;
         }
+        atomic_fetch_or(&self->shared->failed, 1U << self->encoder_index);
     }
     atomic_store(&self->shared->encoder_index, -1);
     return NO_ENCODER;
@@ -138,6 +139,7 @@ static enum step replace_encoder(struct encode_job *self)
     bool is_last = self->encoder_index + 1 == self->config.encoder_count;
     bool again = is_last && clock_now_ns() - self->made_ns >= WORKED_NS;
     atomic_fetch_add(&self->shared->failures, 1);
+    atomic_fetch_or(&self->shared->failed, 1U << self->encoder_index);
     if (!drop_encoder(self))
         return LEFT;
     self->encoder_index += !again;
@@ -418,6 +420,8 @@ bool encode_job_leave(struct encode_job *self, struct encode_legacy *ret_legacy)
     bool hangs = self->in_encoder && !self->left && age_ns >= HANG_MIN_NS;
     if (hangs) {
         int next = self->encoder_index + 1;
+        atomic_fetch_or(&self->shared->hung, 1U << self->encoder_index);
+        atomic_fetch_or(&self->shared->failed, 1U << self->encoder_index);
         *ret_legacy = (struct encode_legacy){
             .encoder_index = next < self->config.encoder_count ? next : self->encoder_index,
             .last = self->last,

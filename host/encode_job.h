@@ -31,6 +31,7 @@ struct encode_shared {
     atomic_uint_fast64_t lost_frames; /* first << 32 | last of what the client misses, not looked at yet; 0: none */
     atomic_uint confirmed_frame;      /* kept by the encoder, and the client has it; not looked at yet; 0: none */
     atomic_int encoder_index;         /* of the list, -1: none runs */
+    atomic_uint failed, hung;         /* bit sets of the list, not looked at yet; who hung is in both */
     atomic_int_fast64_t interval_ns;  /* between pictures; any thread sets it */
     atomic_uint_fast64_t pictures, repeats, idrs, failures;
     atomic_int_fast64_t encode_ns; /* sum */

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "host/codec_offer.h"
 #include "host/encoder_speed.h"
 #include "net/loop.h"
@@ -16,12 +17,22 @@ void encoders_probe(struct encoders *self, const char *wish)
     self->count = encoder_probe(wish, self->reports);
 }
 
-void encoders_measure(struct encoders *self, enum config_codecs codecs)
+/* --- how fast software is --- */
+
+/* It would have to go on with what a GPU of the list made. */
+static bool is_behind_hardware(const struct encoder_report *reports, int count, enum encoder_codec codec)
+{
+    const struct encoder_report *first = encoder_choose(reports, count, codec);
+    return first && first->hardware;
+}
+
+static void measure(const struct encoders *self, struct encoder_report *reports)
 {
     for (int i = 0; i < self->count; i++) {
-        struct encoder_report *report = &self->reports[i];
-        bool first = report == encoder_choose(self->reports, self->count, report->codec);
-        if (!first || !codec_offer_depends_on_speed(codecs, report))
+        struct encoder_report *report = &reports[i];
+        bool is_known = report->pixels_per_s || report->hardware || !report->usable || report->codec == ENCODER_H264;
+        if (is_known || (!codec_offer_depends_on_speed(self->codecs, report) &&
+                         !is_behind_hardware(reports, self->count, report->codec)))
             continue;
         report->pixels_per_s = encoder_speed_measure(report->name, report->codec);
         log_info("encoder: %s makes %.1f million pixels of %s a second", report->name,
@@ -29,9 +40,25 @@ void encoders_measure(struct encoders *self, enum config_codecs codecs)
     }
 }
 
+void encoders_measure(struct encoders *self)
+{
+    measure(self, self->reports);
+}
+
+/* --- what refused or failed --- */
+
 static bool is_refused(const struct encoder_report *report)
 {
     return report->hardware && !report->usable;
+}
+
+/* A driver that hung in a session would hang again. */
+static unsigned list_refused(const struct encoders *self, bool silent_too)
+{
+    unsigned refused = 0;
+    for (int i = 0; i < self->count; i++)
+        refused |= (unsigned)(is_refused(&self->reports[i]) && (silent_too || !self->reports[i].silent)) << i;
+    return refused;
 }
 
 /* Worker. */
@@ -39,10 +66,34 @@ static void probe_refused(void *arg)
 {
     struct encoders *self = arg;
     for (int i = 0; i < self->count; i++) {
-        if (is_refused(&self->fresh[i]))
+        if (self->trying >> i & 1)
             encoder_probe_again(&self->fresh[i]);
     }
+    measure(self, self->fresh);
 }
+
+/* What it could do before is worth knowing: it may have a session to give at the next try. */
+static void remember_what_worked(const struct encoder_report *old, struct encoder_report *fresh)
+{
+    if (fresh->usable || !(old->usable || old->worked))
+        return;
+    fresh->worked = true;
+    fresh->invalidates = old->invalidates;
+    memcpy(fresh->takes, old->takes, sizeof(fresh->takes));
+}
+
+static bool take_one(struct encoder_report *report, struct encoder_report *fresh)
+{
+    bool same = report->usable == fresh->usable && strcmp(report->reason, fresh->reason) == 0;
+    if (!same)
+        log_info("encoder: %s %s for %s%s%s", fresh->name, fresh->usable ? "works now" : "still cannot be used",
+                 codec_name(fresh->codec), fresh->usable ? "" : ": ", fresh->reason);
+    remember_what_worked(report, fresh);
+    *report = *fresh;
+    return !same;
+}
+
+static void start_trying(struct encoders *self, unsigned which);
 
 static void take(void *arg)
 {
@@ -50,27 +101,55 @@ static void take(void *arg)
     bool changed = false;
     self->busy = false;
     for (int i = 0; i < self->count; i++) {
-        const struct encoder_report *old = &self->reports[i], *fresh = &self->fresh[i];
-        if (old->usable == fresh->usable && strcmp(old->reason, fresh->reason) == 0)
-            continue;
-        log_info("encoder: %s %s for %s%s%s", fresh->name, fresh->usable ? "works now" : "still cannot be used",
-                 codec_name(fresh->codec), fresh->usable ? "" : ": ", fresh->reason);
-        self->reports[i] = *fresh;
-        changed = true;
+        if (self->trying >> i & 1)
+            changed |= take_one(&self->reports[i], &self->fresh[i]);
+        else
+            self->reports[i].pixels_per_s = self->fresh[i].pixels_per_s;
     }
+    if (self->again)
+        start_trying(self, list_refused(self, false));
     if (changed)
         self->changed(self->ctx);
 }
 
+static void start_trying(struct encoders *self, unsigned which)
+{
+    memcpy(self->fresh, self->reports, sizeof(self->fresh));
+    self->trying = which;
+    self->again = false;
+    self->busy = loop_work(self->loop, probe_refused, take, self);
+}
+
 void encoders_try_refused(struct encoders *self, int64_t now_ns)
 {
-    bool any = false;
-    for (int i = 0; i < self->count; i++)
-        any |= is_refused(&self->reports[i]);
-    if (!any || self->busy || now_ns < self->again_ns)
+    unsigned refused = list_refused(self, true);
+    if (!refused || self->busy || now_ns < self->again_ns)
         return;
-    memcpy(self->fresh, self->reports, sizeof(self->fresh));
-    self->busy = loop_work(self->loop, probe_refused, take, self);
+    start_trying(self, refused);
     if (self->busy)
         self->again_ns = now_ns + AGAIN_NS;
+}
+
+void encoders_failed(struct encoders *self, const char *name, bool hung)
+{
+    bool any = false;
+    for (int i = 0; i < self->count; i++) {
+        struct encoder_report *report = &self->reports[i];
+        if (!report->hardware || !report->usable || strcmp(report->name, name) != 0)
+            continue;
+        any = report->worked = true;
+        report->usable = false;
+        report->silent = hung;
+        text_copy(report->reason, sizeof(report->reason), hung ? "it hung in a session" : "it failed in a session");
+    }
+    if (!any)
+        return;
+    log_warn("encoder: %s %s: clients are not offered what it makes until it works again", name,
+             hung ? "hung" : "failed");
+    self->again_ns = 0;
+    if (self->busy)
+        self->again |= !hung;
+    else if (!hung)
+        start_trying(self, list_refused(self, false));
+    self->changed(self->ctx);
 }

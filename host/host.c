@@ -71,7 +71,7 @@ static void prepare(void *arg)
         [CONFIG_INPUT_AUTO] = "auto", [CONFIG_INPUT_UINPUT] = "uinput", [CONFIG_INPUT_XTEST] = "xtest"};
     if (self->prepared) {
         encoders_probe(&self->encoders, self->config->encoder);
-        encoders_measure(&self->encoders, self->config->codecs);
+        encoders_measure(&self->encoders);
         gpu_watch_read(&self->gpu);
     }
     if (self->prepared && self->config->input != CONFIG_INPUT_OFF)
@@ -357,6 +357,7 @@ static bool start_sessions(struct host *self)
         .report_count = self->encoders.count,
         .changed = host_changed,
         .gso_off = on_gso_off,
+        .encoder_failed = host_encoder_failed,
         .event = host_session_event,
         .watchdog = self->watchdog,
         .ctx = self,
@@ -720,7 +721,9 @@ int host_run(const struct config *config, const char *sysroot)
     name_host(&self);
     host_fill_backend(&self);
     self.loop = self.saver.loop = self.encoders.loop = self.gpu.loop = loop_create();
-    self.encoders.changed = self.gpu.changed = host_changed;
+    self.encoders.changed = host_encoders_changed;
+    self.encoders.codecs = config->codecs;
+    self.gpu.changed = host_changed;
     self.encoders.ctx = self.gpu.ctx = &self;
     self.gpu.root = sysroot;
     self.gpu.encoders = &self.encoders;

@@ -89,6 +89,8 @@ struct host {
 
 /* Callbacks of the parts, in host_wiring.c; `ctx` is the struct host. */
 void host_changed(void *ctx);
+void host_encoders_changed(void *ctx);
+void host_encoder_failed(void *ctx, const char *name, bool hung);
 void host_keep_note(void *ctx, const char *note);       /* any thread */
 void host_screen_moved(void *ctx);                      /* any thread */
 void host_keep_sound_note(void *ctx, const char *note); /* any thread */

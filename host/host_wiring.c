@@ -22,6 +22,21 @@ void host_changed(void *ctx)
         web_notify(self->web);
 }
 
+/* --- encoders --- */
+
+void host_encoders_changed(void *ctx)
+{
+    struct host *self = ctx;
+    gpu_watch_look(&self->gpu);
+    host_changed(self);
+}
+
+void host_encoder_failed(void *ctx, const char *name, bool hung)
+{
+    struct host *self = ctx;
+    encoders_failed(&self->encoders, name, hung);
+}
+
 /* --- the display's mode: the note of what it was is on disk before it changes --- */
 
 struct note_job {

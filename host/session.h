@@ -98,6 +98,7 @@ json_t *session_sound_to_json(const struct session *session);
 
 /* sessions_watch.c: the watchdog looks at the stages of a running stream. */
 void session_watch(struct session *session);
+void session_tell_failures(struct session *session); /* of its encoders, since the last call; fine without a stream */
 /* Input: the control thread joins, takes and leaves. */
 void session_join_seat(struct session *session);
 void session_leave_seat(struct session *session);

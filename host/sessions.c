@@ -344,6 +344,7 @@ static void look_at(struct session *session, int64_t now_ns)
     if (!waits && now_ns - session->report.taken_ns < CLOCK_SECOND_NS)
         return;
     report_update(&session->report, session->stream, atomic_load(&session->lost_packets), now_ns);
+    session_tell_failures(session);
     if (!waits) {
         report_log(&session->report, session->id);
         session_look_at_sound(session);

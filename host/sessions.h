@@ -65,6 +65,8 @@ struct sessions_config {
     int report_count;
     void (*changed)(void *ctx); /* something the page shows is different */
     void (*gso_off)(void *ctx); /* the list of gso_policy has grown: remember it */
+    /* An encoder could not be made for a session, failed in it, or hung. NULL: nobody is told. */
+    void (*encoder_failed)(void *ctx, const char *name, bool hung);
     /* What apps and the desktop must know; called after the lists are up to date, may not change them. */
     void (*event)(void *ctx, const struct sessions_event *event);
     void *ctx;

@@ -16,6 +16,7 @@
 
 static void stream_failed_on_main(void *arg)
 {
+    session_tell_failures(arg);
     session_stop(arg, CONTROL_CODE_CONVERSION, "no encoder is left that works"); /* the client shows an error */
 }
 
@@ -25,10 +26,12 @@ static void on_stream_failed(void *ctx)
     loop_post(session->owner->config.loop, stream_failed_on_main, session);
 }
 
-/* 8 bit 4:2:0 is what each of them makes, from whatever pictures it likes. */
+/* 8 bit 4:2:0 is what each of them makes, from whatever pictures it likes. Who worked before is asked: it may have a
+ * session to give again, and says at once if it has none. */
 static bool makes(const struct encoder_report *report, enum encoder_codec codec, enum frame_format format)
 {
-    return report->usable && report->codec == codec && (format == FRAME_NV12 || report->takes[format]);
+    bool may_work = report->usable || (report->worked && !report->silent);
+    return may_work && report->codec == codec && (format == FRAME_NV12 || report->takes[format]);
 }
 
 static int collect_encoders(const struct sessions *self, enum encoder_codec codec, enum frame_format format,

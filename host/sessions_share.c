@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What concerns more than one session: the desktop's mode, the cores, and what the rest of the host is told. */
 #include "base/clock.h"
+#include "host/codec_offer.h"
 #include "host/session.h"
 #include "host/sessions_internal.h"
 
@@ -83,6 +84,19 @@ static size_t list_encoding(const struct sessions *self, struct session *ret_lis
     return count;
 }
 
+/* Software that takes over from a GPU has to make what it may be too slow for. 0: not known. */
+static int held_fps_x100(const struct session *session, int64_t pixels)
+{
+    const struct sessions_config *config = &session->owner->config;
+    const char *name = session->report.now.encoder;
+    for (int i = 0; name && i < config->report_count; i++) {
+        const struct encoder_report *report = &config->reports[i];
+        if (report->codec == (enum encoder_codec)session->announce.codec && !strcmp(report->name, name))
+            return codec_offer_held_fps_x100(report, pixels);
+    }
+    return 0;
+}
+
 static void describe_encode(struct session *session, struct encode_budget_entry *entry)
 {
     const struct stream_report *now = &session->report.now;
@@ -92,6 +106,7 @@ static void describe_encode(struct session *session, struct encode_budget_entry 
     entry->software = session->software;
     entry->pixels = (int64_t)session->announce.width * session->announce.height;
     entry->wished_fps_x100 = session->announce.fps_x100;
+    entry->held_fps_x100 = held_fps_x100(session, entry->pixels);
     entry->encode_ns = session->report.encode_ns;
     entry->made_fps_x100 = session->report.made_fps_x100;
 }

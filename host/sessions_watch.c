@@ -38,6 +38,15 @@ static void unwatch(struct session *session, enum stream_stage stage)
     session->watched[stage] = NULL;
 }
 
+void session_tell_failures(struct session *session)
+{
+    const struct sessions_config *config = &session->owner->config;
+    struct stream_failure failures[STREAM_ENCODERS_MAX];
+    int count = session->stream ? stream_take_failures(session->stream, failures) : 0;
+    for (int i = 0; i < count && config->encoder_failed; i++)
+        config->encoder_failed(config->ctx, failures[i].encoder, failures[i].hung);
+}
+
 static void on_hung(struct session *session, enum stream_stage stage)
 {
     unwatch(session, stage); /* the heartbeat may go with the thread that is left behind */

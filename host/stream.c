@@ -48,10 +48,10 @@ static void take_encoders(struct stream *self, const struct stream_config *confi
     self->job_config.encoder.fps_x100 = config->view.fps_x100;
     for (int i = 0; i < config->encoder_count; i++) {
         if (plain ? config->encoders[i]->format != format : !config->encoders[i]->takes[format])
-            break;
-        self->job_config.encoders[i] = config->encoders[i]->name;
-        self->software[i] = !config->encoders[i]->hardware;
-        self->job_config.encoder_count = i + 1;
+            continue;
+        int place = self->job_config.encoder_count++;
+        self->job_config.encoders[place] = config->encoders[i]->name;
+        self->software[place] = !config->encoders[i]->hardware;
     }
 }
 
@@ -280,6 +280,17 @@ bool stream_replace(struct stream *self, enum stream_stage stage)
     if (!self->job)
         return false;
     return stage == STREAM_ENCODE ? replace_encode_job(self) : replace_send_thread(self);
+}
+
+int stream_take_failures(struct stream *self, struct stream_failure ret_failures[STREAM_ENCODERS_MAX])
+{
+    unsigned failed = atomic_exchange(&self->shared.failed, 0), hung = atomic_exchange(&self->shared.hung, 0);
+    int count = 0;
+    for (int i = 0; i < self->job_config.encoder_count; i++)
+        if (failed >> i & 1)
+            ret_failures[count++] =
+                (struct stream_failure){.encoder = self->job_config.encoders[i], .hung = hung >> i & 1};
+    return count;
 }
 
 void stream_take_report(struct stream *self, struct stream_report *ret_report)

@@ -70,6 +70,14 @@ const struct heartbeat *stream_heartbeat(const struct stream *self, enum stream_
  * False: that did not work, the session must end. */
 bool stream_replace(struct stream *self, enum stream_stage stage);
 
+/* An encoder of the list that could not be made, failed or hung. */
+struct stream_failure {
+    const char *encoder; /* name */
+    bool hung;
+};
+/* Main thread: those since the last call; returns how many. */
+int stream_take_failures(struct stream *self, struct stream_failure ret_failures[STREAM_ENCODERS_MAX]);
+
 struct stream_report {
     const char *encoder; /* name, "" while none runs */
     struct video_sender_counters sender;

@@ -288,9 +288,24 @@ class HevcThroughLibavcodec(ThroughLibavcodec):
     codec = "hevc"
 
 
-class Failure(DoubleTest):
-    """With `auto` the sessions go on in software."""
+class AfterFailure(DoubleTest):
+    """Each test begins with a GPU that works, also after one that broke it."""
     settings = {"encoder": "auto"}
+
+    def setUp(self):
+        super().setUp()
+        if self.is_broken():
+            self.assertEqual(self.client.run("launch", "--appid", self.client.app_id())["status"], 200)
+            wait_for(lambda: not self.is_broken(), 20, "the GPU to be found in order")
+            self.mark = len(self.host.log())
+
+    def is_broken(self):
+        encoders = Page(self.host).call("GET", "status")["encoders"]
+        return any(one["name"] == "nvenc" and not one["usable"] for one in encoders)
+
+
+class Failure(AfterFailure):
+    """The sessions go on in software."""
     software = "x264"
     errors = ("generic", "device_not_exist", "out_of_memory", "encoder_busy")
 
@@ -368,6 +383,39 @@ class FailureHevc(Failure):
     software = "x265"
     errors = ("generic", "device_not_exist")
     size = (640, 360)  # libx265 has one thread in the double
+
+
+class Fallen(AfterFailure):
+    """Software has to go on with HEVC that it cannot make as fast as was asked for."""
+    codec = "hevc"
+    software = "x265"
+
+    def offered(self):
+        return int(re.search(r"<ServerCodecModeSupport>(\d+)<", self.client.xml("serverinfo")).group(1))
+
+    def test_it_makes_what_it_can_and_the_next_client_is_offered_less(self):
+        page = Page(self.host)
+        self.assertTrue(self.offered() & 0x100)
+        stream = self.start_stream(self.client, *self.stream_options("--seconds", 12, "--fps", 480))
+        stream.wait_streaming()
+        wait_for(lambda: re.search(r"stream \w+: [1-9][\d.]* fps .*nvenc", self.log()), 20, "pictures of the GPU")
+        self.script("fail.EncodePicture=device_not_exist", "cuda_error=999")
+        wait_for(lambda: not self.offered() & 0x100, 20, "HEVC not to be offered")
+
+        def status():
+            found = page.call("GET", "status")
+            return found if found["sessions"] and found["sessions"][0]["rate_reason"] and found["gpu"]["findings"] else None
+        found = wait_for(status, 20, "a word about it")
+        session = found["sessions"][0]
+        self.assertEqual((session["encoder"], session["codec"]), (self.software, "HEVC"))
+        self.assertRegex(session["rate_reason"], r"software holds \d+ of 480 pictures per second")
+        self.assertRegex(found["gpu"]["findings"][0]["what"], r"NVENC cannot be used: cuInit failed: .*\(999\)")
+        report = stream.report()
+        self.assertEqual(report["exit"], 0, report["error"])
+        self.assertGreater(report["frames_delivered"], 20)
+        report = self.client.stream(*self.stream_options("--seconds", 1))
+        self.assert_clean(report)
+        self.assertEqual(report["rtsp"]["codec"], "h264")
 
 
 class Licence(DoubleTest):

@@ -69,6 +69,8 @@ static void software_is_offered_up_to_half_of_what_it_makes(void **state)
     assert_true(codec_offer_has(&config, reports, 2, ENCODER_HEVC, 100));
     assert_false(codec_offer_has(&config, reports, 2, ENCODER_HEVC, 101));
     assert_true(codec_offer_has(&config, reports, 2, ENCODER_H264, INT64_MAX));
+    assert_int_equal(codec_offer_held_fps_x100(&reports[1], 2), 5000); /* the same half */
+    assert_int_equal(codec_offer_held_fps_x100(&reports[0], 2), 0);
     reports[1].hardware = true;
     assert_true(codec_offer_has(&config, reports, 2, ENCODER_HEVC, INT64_MAX));
     reports[1].hardware = false;

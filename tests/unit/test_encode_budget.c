@@ -37,6 +37,27 @@ static void one_session_keeps_its_rate_whatever_it_costs(void **state)
     assert_string_equal(reason(&one, &one, 1, 1), "");
 }
 
+static void what_an_encoder_is_known_to_hold_limits_the_first_session_too(void **state)
+{
+    (void)state;
+    struct encode_budget_entry one = software(PX_1440P, 60, 5 * MS);
+    one.held_fps_x100 = 2250;
+    encode_budget_share(&one, 1, 8, SECOND);
+    assert_int_equal(one.fps_x100, 2250);
+    assert_non_null(strstr(reason(&one, &one, 1, 8), "software holds 23 of 60 pictures per second"));
+    one.held_fps_x100 = 300; /* less is no stream */
+    encode_budget_share(&one, 1, 8, 2 * SECOND);
+    assert_int_equal(one.fps_x100, ENCODE_BUDGET_FPS_X100_MIN);
+    one.held_fps_x100 = 6000;
+    encode_budget_share(&one, 1, 8, 3 * SECOND);
+    assert_int_equal(one.fps_x100, 6000);
+    assert_string_equal(reason(&one, &one, 1, 8), "");
+    one.held_fps_x100 = 2250;
+    one.software = false; /* the GPU is back */
+    encode_budget_share(&one, 1, 8, 4 * SECOND);
+    assert_int_equal(one.fps_x100, 6000);
+}
+
 static void two_cheap_encodes_both_have_all(void **state)
 {
     (void)state;
@@ -217,6 +238,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_session_keeps_its_rate_whatever_it_costs),
+        cmocka_unit_test(what_an_encoder_is_known_to_hold_limits_the_first_session_too),
         cmocka_unit_test(two_cheap_encodes_both_have_all),
         cmocka_unit_test(a_desktop_that_stands_still_leaves_the_cores_to_others),
         cmocka_unit_test(the_later_of_two_dear_encodes_gets_what_is_left),

@@ -15,11 +15,15 @@
 struct rig {
     struct encoders encoders;
     int changes;
+    bool stop_when_idle;
 };
 
 static void on_change(void *ctx)
 {
-    ((struct rig *)ctx)->changes++;
+    struct rig *rig = ctx;
+    rig->changes++;
+    if (rig->stop_when_idle && !rig->encoders.busy)
+        loop_stop(rig->encoders.loop);
 }
 
 static const struct encoder_report *find(const struct rig *self, const char *name)
@@ -39,13 +43,22 @@ static void rig_start(struct rig *self, const char *script)
     assert_true(find(self, "nvenc") && find(self, "x264") && find(self, "x264")->usable);
 }
 
+/* All that is under way; a loop takes no work any more then, so there is a new one. */
+static void settle(struct rig *self)
+{
+    loop_finish_work(self->encoders.loop);
+    loop_destroy(self->encoders.loop);
+    self->encoders.loop = loop_create();
+    assert_false(self->encoders.busy);
+}
+
 /* A launch at this second, and all that comes of it. */
 static void launch(struct rig *self, int second)
 {
     encoders_try_refused(&self->encoders, second * CLOCK_SECOND_NS);
     if (self->encoders.busy)
         encoders_try_refused(&self->encoders, second * CLOCK_SECOND_NS); /* another launch meanwhile */
-    loop_finish_work(self->encoders.loop);
+    settle(self);
 }
 
 static void refused_hardware_is_tried_again_at_a_launch(void **state)
@@ -75,9 +88,6 @@ static void what_still_refuses_is_left_alone_for_a_while(void **state)
     int first = rig_count("instance");
     assert_int_equal(first - start, start); /* each once more */
     assert_int_equal(rig.changes, 0);       /* the same reason */
-    loop_destroy(rig.encoders.loop);
-
-    rig.encoders.loop = loop_create(); /* the one before takes no work any more */
     encoders_try_refused(&rig.encoders, 129 * CLOCK_SECOND_NS);
     assert_false(rig.encoders.busy);
     launch(&rig, 130);
@@ -100,6 +110,93 @@ static void what_works_is_not_tried_again(void **state)
     loop_destroy(rig.encoders.loop);
 }
 
+static bool works(const struct rig *rig, enum encoder_codec codec)
+{
+    const struct encoder_report *first = encoder_choose(rig->encoders.reports, rig->encoders.count, codec);
+    return first && strcmp(first->name, "nvenc") == 0;
+}
+
+static void what_fails_in_a_session_is_not_offered_until_a_launch_finds_it_working(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_start(&rig, "");
+    rig.encoders.codecs = CONFIG_CODECS_AUTO;
+    assert_true(works(&rig, ENCODER_H264) && works(&rig, ENCODER_HEVC));
+    rig_change("fail.OpenEncodeSessionEx=out_of_memory\n");
+    encoders_failed(&rig.encoders, "nvenc", false);
+    assert_false(works(&rig, ENCODER_H264) || works(&rig, ENCODER_HEVC)); /* at once */
+    encoders_failed(&rig.encoders, "nvenc", false);                       /* another session */
+    settle(&rig);
+    assert_false(works(&rig, ENCODER_H264) || works(&rig, ENCODER_HEVC));
+    assert_non_null(strstr(find(&rig, "nvenc")->reason, "no further encoder session"));
+    assert_true(find(&rig, "nvenc")->worked && find(&rig, "nvenc")->takes[FRAME_YUV444]);
+    rig_change("");
+    launch(&rig, 1);
+    assert_true(works(&rig, ENCODER_H264) && works(&rig, ENCODER_HEVC));
+    assert_false(find(&rig, "nvenc")->worked);
+    loop_destroy(rig.encoders.loop);
+}
+
+static void a_failure_of_a_session_alone_is_soon_forgiven(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_start(&rig, "");
+    encoders_failed(&rig.encoders, "nvenc", false);
+    settle(&rig);
+    assert_true(works(&rig, ENCODER_H264) && works(&rig, ENCODER_HEVC));
+    encoders_failed(&rig.encoders, "x264", false); /* software is always there */
+    assert_true(find(&rig, "x264")->usable);
+    loop_destroy(rig.encoders.loop);
+}
+
+static void what_failed_while_others_are_tried_is_tried_after_them(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_start(&rig, "codecs=h264\n");
+    assert_true(works(&rig, ENCODER_H264) && !works(&rig, ENCODER_HEVC));
+    encoders_try_refused(&rig.encoders, CLOCK_SECOND_NS);
+    assert_true(rig.encoders.busy);
+    encoders_failed(&rig.encoders, "nvenc", false);
+    rig.stop_when_idle = true; /* the second round begins when the first is taken */
+    loop_run(rig.encoders.loop);
+    assert_true(works(&rig, ENCODER_H264));
+    loop_destroy(rig.encoders.loop);
+}
+
+static void what_hung_is_left_alone_until_a_launch(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_start(&rig, "");
+    encoders_failed(&rig.encoders, "nvenc", true);
+    assert_false(rig.encoders.busy);
+    assert_true(find(&rig, "nvenc")->silent);
+    assert_false(works(&rig, ENCODER_H264) || works(&rig, ENCODER_HEVC));
+    launch(&rig, 1);
+    assert_true(works(&rig, ENCODER_H264) && works(&rig, ENCODER_HEVC));
+    assert_false(find(&rig, "nvenc")->silent);
+    loop_destroy(rig.encoders.loop);
+}
+
+static void software_is_measured_that_would_have_to_go_on_for_a_gpu(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_start(&rig, "");
+    if (!find(&rig, "x265"))
+        skip();
+    rig.encoders.codecs = CONFIG_CODECS_AUTO;
+    encoders_measure(&rig.encoders);
+    assert_true(find(&rig, "x265")->pixels_per_s > 0);
+    assert_int_equal(find(&rig, "x264")->pixels_per_s, 0); /* has a controller of its own */
+    if (find(&rig, "aom"))
+        assert_int_equal(find(&rig, "aom")->pixels_per_s, 0); /* no GPU makes AV1 here */
+    loop_destroy(rig.encoders.loop);
+}
+
 int main(int argc, char **argv)
 {
     (void)argc;
@@ -108,6 +205,11 @@ int main(int argc, char **argv)
         cmocka_unit_test(refused_hardware_is_tried_again_at_a_launch),
         cmocka_unit_test(what_still_refuses_is_left_alone_for_a_while),
         cmocka_unit_test(what_works_is_not_tried_again),
+        cmocka_unit_test(what_fails_in_a_session_is_not_offered_until_a_launch_finds_it_working),
+        cmocka_unit_test(a_failure_of_a_session_alone_is_soon_forgiven),
+        cmocka_unit_test(what_failed_while_others_are_tried_is_tried_after_them),
+        cmocka_unit_test(what_hung_is_left_alone_until_a_launch),
+        cmocka_unit_test(software_is_measured_that_would_have_to_go_on_for_a_gpu),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     rig_leave();

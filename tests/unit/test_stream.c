@@ -308,6 +308,11 @@ static void a_hung_encoder_is_replaced_by_the_next_of_the_list(void **state)
     assert_true(now.software);
     assert_int_equal(now.replaced, 1);
     assert_int_equal(now.encoder_failures, 0);
+    struct stream_failure failures[STREAM_ENCODERS_MAX];
+    assert_int_equal(stream_take_failures(rig.stream, failures), 1);
+    assert_ptr_equal(failures[0].encoder, first_name);
+    assert_true(failures[0].hung);
+    assert_int_equal(stream_take_failures(rig.stream, failures), 0); /* told once */
     assert_true(now.repeats > before.repeats && now.view.pictures > before.view.pictures && now.idrs > before.idrs);
 
     hang_release(HANG_ENCODE); /* the old thread goes away, and nobody notices */
@@ -318,6 +323,26 @@ static void a_hung_encoder_is_replaced_by_the_next_of_the_list(void **state)
     assert_int_equal(atomic_load(&rig.failures), 0);
     rig_finish(&rig);
     assert_int_equal(count_threads(), threads);
+}
+
+static void encoders_for_other_pictures_are_passed_over(void **state)
+{
+    (void)state;
+    struct rig rig;
+    static const struct encoder_report first = {.name = first_name, .usable = true, .hardware = true};
+    static const struct encoder_report other = {.name = "other", .usable = true, .format = FRAME_BGR0};
+    static const struct encoder_report second = {.name = second_name, .usable = true};
+    const struct encoder_report *const encoders[] = {&first, &other, &second};
+    int threads = count_threads();
+    rig_start(&rig, encoders, 3);
+    receive_frames(&rig, 3);
+    hang_encoder(&rig);
+    assert_true(stream_replace(rig.stream, STREAM_ENCODE));
+    receive_frames(&rig, 3);
+    assert_ptr_equal(report(&rig).encoder, second_name);
+    hang_release(HANG_ENCODE);
+    rig_finish(&rig);
+    await_threads(threads);
 }
 
 /* The last of the list is used again, as long as not too many of it hang. */
@@ -419,6 +444,10 @@ static void an_encoder_that_cannot_be_made_after_a_hang_is_told(void **state)
         clock_sleep_until_ns(clock_now_ns() + CLOCK_MS_NS);
     assert_int_equal(atomic_load(&rig.failures), 1);
     assert_string_equal(report(&rig).encoder, "");
+    struct stream_failure failures[STREAM_ENCODERS_MAX];
+    assert_int_equal(stream_take_failures(rig.stream, failures), 2);
+    assert_true(failures[0].hung && !failures[1].hung);
+    assert_string_equal(failures[1].encoder, missing.name);
     hang_release(HANG_ENCODE);
     rig_finish(&rig);
 }
@@ -471,6 +500,7 @@ int main(void)
         HANG_TEST(a_lower_rate_holds_for_repeats_too),
         HANG_TEST(a_stage_at_work_is_let_go_on),
         HANG_TEST(a_hung_encoder_is_replaced_by_the_next_of_the_list),
+        HANG_TEST(encoders_for_other_pictures_are_passed_over),
         HANG_TEST(an_encoder_that_hangs_again_and_again_ends_the_session),
         HANG_TEST(a_hung_encoder_does_not_hold_up_the_end),
         HANG_TEST(a_hung_send_thread_is_replaced_and_no_number_is_used_twice),
