@@ -54,7 +54,15 @@ static bool takes_format(const struct encoder_ops *ops, enum encoder_codec codec
     return format == ops->format;
 }
 
-/* What is wrong with the configuration, or NULL. The limits are those of the codecs and of the wire. */
+enum { SIDE_MIN = 16 };
+
+/* The limits of the codecs and of the wire. */
+static int side_max(enum encoder_codec codec)
+{
+    return codec == ENCODER_H264 ? 4096 : 8192;
+}
+
+/* What is wrong with the configuration, or NULL. */
 static const char *config_fault(const struct encoder_ops *ops, const struct encoder_config *config)
 {
     const struct frame_layout *layout = &config->layout;
@@ -62,9 +70,9 @@ static const char *config_fault(const struct encoder_ops *ops, const struct enco
         return "does not make this codec";
     if (!takes_format(ops, config->codec, layout->format))
         return "takes another pixel format";
-    int side_max = config->codec == ENCODER_H264 ? 4096 : 8192;
-    if (layout->width < 16 || layout->height < 16 || layout->width > side_max || layout->height > side_max)
-        return side_max == 4096 ? "width and height must be 16 to 4096" : "width and height must be 16 to 8192";
+    int most = side_max(config->codec);
+    if (layout->width < SIDE_MIN || layout->height < SIDE_MIN || layout->width > most || layout->height > most)
+        return most == 4096 ? "width and height must be 16 to 4096" : "width and height must be 16 to 8192";
     if (layout->width % 2 || layout->height % 2)
         return "width and height must be even";
     if (config->fps_x100 < 100 || config->fps_x100 > 100000)
@@ -123,37 +131,74 @@ static bool encodes(struct encoder *encoder, const struct frame *frame)
     return encoder_encode(encoder, frame, &nothing, 1, true, &part) == ENCODE_OK && part.type == PART_IDR;
 }
 
-/* One picture of this format. False: `reason` is written. */
-static bool probe_format(const struct encoder_ops *ops, enum encoder_codec codec, enum frame_format format,
-                         bool *ret_invalidates, char *reason, size_t reason_size)
+/* One picture of this format. `report`: its codec; on success the encoder's ways and limits are written. False:
+ * `reason` is. */
+static bool probe_format(const struct encoder_ops *ops, enum frame_format format, struct encoder_report *report,
+                         char *reason, size_t reason_size)
 {
     struct frame frame;
     snprintf(reason, reason_size, "out of memory");
     if (!make_grey_frame(format, &frame))
         return false;
-    struct encoder_config config = {
-        .codec = codec, .layout = frame.layout, .fps_x100 = 6000, .bitrate_kbps = 5000, .slices = 1, .threads = 1};
+    struct encoder_config config = {.codec = report->codec,
+                                    .layout = frame.layout,
+                                    .fps_x100 = 6000,
+                                    .bitrate_kbps = 5000,
+                                    .slices = 1,
+                                    .threads = 1};
     struct encoder *encoder = create(ops, &config, reason, reason_size);
     bool works = encoder && encodes(encoder, &frame);
     if (encoder && !works)
         snprintf(reason, reason_size, "it opened but could not encode a picture");
-    if (works)
-        *ret_invalidates = encoder_references(encoder) > 1;
+    if (works) {
+        report->invalidates = encoder_references(encoder) > 1;
+        report->limits = encoder->limits;
+    }
     encoder_destroy(encoder);
     free(frame.planes[0]);
     return works;
+}
+
+static bool opens(const struct encoder_ops *ops, enum encoder_codec codec, int width, int height)
+{
+    char reason[200];
+    struct encoder_config config = {
+        .codec = codec,
+        .layout = {.width = width, .height = height, .format = ops->format, .colour_space = FRAME_BT709},
+        .fps_x100 = 6000,
+        .bitrate_kbps = 5000,
+        .slices = 1,
+    };
+    struct encoder *encoder = create(ops, &config, reason, sizeof(reason));
+    encoder_destroy(encoder);
+    return encoder != NULL;
+}
+
+/* Hardware behind a library that does not tell its limits, only refuses: one long side at a time, as that takes little
+ * memory. */
+static void probe_limits(const struct encoder_ops *ops, struct encoder_report *report)
+{
+    struct encoder_limits *limits = &report->limits;
+    if (!ops->hardware || limits->width_max)
+        return;
+    for (int side = side_max(report->codec); side > PROBE_WIDTH && !limits->width_max; side /= 2)
+        if (opens(ops, report->codec, side, PROBE_HEIGHT))
+            limits->width_max = side;
+    for (int side = side_max(report->codec); side > PROBE_WIDTH && !limits->height_max; side /= 2)
+        if (opens(ops, report->codec, PROBE_WIDTH, side))
+            limits->height_max = side;
 }
 
 /* `report`: usable. */
 static void probe_others(const struct encoder_ops *ops, struct encoder_report *report)
 {
     char reason[sizeof(report->reason)];
-    bool invalidates;
+    struct encoder_report other = *report;
     for (int i = 0; i < ops->other_count; i++) {
         enum frame_format format = ops->others[i];
         if (!takes_format(ops, report->codec, format))
             continue;
-        report->takes[format] = probe_format(ops, report->codec, format, &invalidates, reason, sizeof(reason));
+        report->takes[format] = probe_format(ops, format, &other, reason, sizeof(reason));
         if (!report->takes[format])
             log_debug("encoder: probed %s for pictures of %d bit%s: %s", ops->name, frame_shape_of(format)->bits,
                       frame_shape_of(format)->half_rows ? "" : " 4:4:4", reason);
@@ -164,14 +209,14 @@ static void probe(const struct encoder_ops *ops, enum encoder_codec codec, struc
 {
     *ret_report =
         (struct encoder_report){.name = ops->name, .hardware = ops->hardware, .codec = codec, .format = ops->format};
-    ret_report->usable =
-        probe_format(ops, codec, ops->format, &ret_report->invalidates, ret_report->reason, sizeof(ret_report->reason));
+    ret_report->usable = probe_format(ops, ops->format, ret_report, ret_report->reason, sizeof(ret_report->reason));
     log_debug("encoder: probed %s: %s", ops->name, ret_report->usable ? "usable" : ret_report->reason);
     if (!ret_report->usable)
         return;
     ret_report->reason[0] = '\0';
     ret_report->takes[ops->format] = true;
     probe_others(ops, ret_report);
+    probe_limits(ops, ret_report);
 }
 
 static bool is_wished(const struct encoder_ops *ops, const char *wish)
@@ -212,6 +257,15 @@ void encoder_probe_again(struct encoder_report *report)
     const struct encoder_ops *ops = find_backend(report->name);
     if (ops)
         probe(ops, report->codec, report);
+}
+
+bool encoder_fits(const struct encoder_report *report, int width, int height)
+{
+    const struct encoder_limits *limits = &report->limits;
+    int most = side_max(report->codec), width_max = limits->width_max, height_max = limits->height_max;
+    return width >= SIDE_MIN && height >= SIDE_MIN && width >= limits->width_min && height >= limits->height_min &&
+           width <= most && height <= most && (!width_max || width <= width_max) &&
+           (!height_max || height <= height_max);
 }
 
 const struct encoder_report *encoder_choose(const struct encoder_report *reports, int count, enum encoder_codec codec)

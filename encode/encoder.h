@@ -68,11 +68,16 @@ struct encoder_ops {
     void (*keep)(struct encoder *self, int place);
     bool (*return_to)(struct encoder *self, int place, int count);
 };
+/* Of pictures, in pixels. */
+struct encoder_limits {
+    int width_min, height_min, width_max, height_max;
+};
 struct encoder {
     const struct encoder_ops *ops;
-    enum frame_format format; /* of the pictures given; set by encoder.c */
-    int references;           /* see encoder_references; set by create */
-    int long_terms;           /* see encoder_long_terms; set by create */
+    struct encoder_limits limits; /* of the device, set by create; 0: not known */
+    enum frame_format format;     /* of the pictures given; set by encoder.c */
+    int references;               /* see encoder_references; set by create */
+    int long_terms;               /* see encoder_long_terms; set by create */
 };
 
 /* What probing found out about one backend and codec. */
@@ -83,10 +88,11 @@ struct encoder_report {
     bool silent; /* not usable, as its driver did not answer */
     enum encoder_codec codec;
     enum frame_format format;
-    bool takes[FRAME_FORMATS]; /* what was proved: `format`, if usable, and others */
-    bool invalidates;          /* encoder_references() is more than 1 when the stream may have as many as it likes */
-    char reason[200];          /* why not, empty when usable */
-    int64_t pixels_per_s;      /* software, of HEVC and AV1, if the host measured it (host/encoder_speed.h); else 0 */
+    bool takes[FRAME_FORMATS];    /* what was proved: `format`, if usable, and others */
+    struct encoder_limits limits; /* if usable; zeros: not known */
+    bool invalidates;             /* encoder_references() is more than 1 when the stream may have as many as it likes */
+    char reason[200];             /* why not, empty when usable */
+    int64_t pixels_per_s; /* software, of HEVC and AV1, if the host measured it (host/encoder_speed.h); else 0 */
 };
 enum { ENCODER_REPORTS_MAX = 16 };
 
@@ -101,6 +107,7 @@ int encoder_probe(const char *wish, struct encoder_report ret_reports[ENCODER_RE
 /* The same for the backend and codec of one report alone, which it fills anew. */
 void encoder_probe_again(struct encoder_report *report);
 
+bool encoder_fits(const struct encoder_report *report, int width, int height); /* as far as is known */
 /* The first usable report for the codec, or NULL. */
 const struct encoder_report *encoder_choose(const struct encoder_report *reports, int count, enum encoder_codec codec);
 

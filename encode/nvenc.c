@@ -91,6 +91,7 @@ static bool size_fits(struct nvenc *self, char *ret_reason, size_t reason_size)
 {
     int width_max = read_cap(self, NV_ENC_CAPS_WIDTH_MAX), height_max = read_cap(self, NV_ENC_CAPS_HEIGHT_MAX);
     int width_min = read_cap(self, NV_ENC_CAPS_WIDTH_MIN), height_min = read_cap(self, NV_ENC_CAPS_HEIGHT_MIN);
+    self->base.limits = (struct encoder_limits){width_min, height_min, width_max, height_max};
     bool small_enough =
         (!width_max || self->layout.width <= width_max) && (!height_max || self->layout.height <= height_max);
     if (small_enough && self->layout.width >= width_min && self->layout.height >= height_min)

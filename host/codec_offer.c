@@ -20,13 +20,31 @@ static bool is_allowed(enum config_codecs codecs, const struct encoder_report *r
            (codecs == CONFIG_CODECS_AUTO && report->hardware);
 }
 
-bool codec_offer_has(const struct config *config, const struct encoder_report *reports, int count,
-                     enum encoder_codec codec, int64_t pixels_per_s)
+const struct encoder_report *codec_offer_encoder(const struct encoder_report *reports, int count,
+                                                 enum encoder_codec codec, const struct codec_wish *wish)
 {
-    const struct encoder_report *report = encoder_choose(reports, count, codec);
+    for (int i = 0; i < count; i++) {
+        bool fits = !wish || !wish->width || encoder_fits(&reports[i], wish->width, wish->height);
+        if (reports[i].usable && reports[i].codec == codec && fits)
+            return &reports[i];
+    }
+    return NULL;
+}
+
+/* A rate that was not said may be any. */
+static bool holds(const struct encoder_report *report, const struct codec_wish *wish)
+{
+    int64_t held = report->pixels_per_s / 2;
+    return !wish ? held > 0 : wish->pixels_per_s && held >= wish->pixels_per_s;
+}
+
+bool codec_offer_has(const struct config *config, const struct encoder_report *reports, int count,
+                     enum encoder_codec codec, const struct codec_wish *wish)
+{
+    const struct encoder_report *report = codec_offer_encoder(reports, count, codec, wish);
     if (!report || !is_allowed(config->codecs, report))
         return false;
-    return !codec_offer_depends_on_speed(config->codecs, report) || report->pixels_per_s / 2 >= pixels_per_s;
+    return !codec_offer_depends_on_speed(config->codecs, report) || holds(report, wish);
 }
 
 int codec_offer_held_fps_x100(const struct encoder_report *report, int64_t pixels)
@@ -36,16 +54,17 @@ int codec_offer_held_fps_x100(const struct encoder_report *report, int64_t pixel
 }
 
 bool codec_offer_takes(const struct config *config, const struct encoder_report *reports, int count,
-                       enum encoder_codec codec, enum frame_format format, int64_t pixels_per_s)
+                       enum encoder_codec codec, enum frame_format format, const struct codec_wish *wish)
 {
-    return codec_offer_has(config, reports, count, codec, pixels_per_s) &&
-           encoder_choose(reports, count, codec)->takes[format];
+    return codec_offer_has(config, reports, count, codec, wish) &&
+           codec_offer_encoder(reports, count, codec, wish)->takes[format];
 }
 
-bool codec_offer_is_empty(const struct config *config, const struct encoder_report *reports, int count)
+bool codec_offer_is_empty(const struct config *config, const struct encoder_report *reports, int count,
+                          const struct codec_wish *wish)
 {
     for (int codec = 0; codec < CODEC_COUNT; codec++) {
-        if (codec_offer_has(config, reports, count, (enum encoder_codec)codec, 1))
+        if (codec_offer_has(config, reports, count, (enum encoder_codec)codec, wish))
             return false;
     }
     return true;
@@ -65,10 +84,10 @@ uint32_t codec_offer_bits(const struct config *config, const struct encoder_repo
     };
     uint32_t offered = 0;
     for (enum encoder_codec codec = ENCODER_H264; codec <= ENCODER_AV1; codec++) {
-        if (codec_offer_has(config, reports, count, codec, 1))
+        if (codec_offer_has(config, reports, count, codec, NULL))
             offered |= bits[codec];
         for (enum frame_format format = 0; format < FRAME_FORMATS; format++)
-            if (codec_offer_takes(config, reports, count, codec, format, 1))
+            if (codec_offer_takes(config, reports, count, codec, format, NULL))
                 offered |= finer[codec][format];
     }
     return offered ? offered : NVHTTP_CODEC_H264;

@@ -309,6 +309,8 @@ static void reply_launch_result(struct gamestream *self, struct http_exchange *e
         [SESSIONS_BUSY] = {503, "The host is still ending earlier streams. Please try again in a moment"},
         [SESSIONS_NOT_RUNNING] = {503, "No running app to resume"},
         [SESSIONS_NO_ENCODER] = {503, "This host has no working video encoder. Its page tells why"},
+        [SESSIONS_TOO_LARGE] = {400, "No encoder of this host makes pictures of this size. Choose another resolution "
+                                     "in the client's settings"},
         [SESSIONS_REPEATED_KEY] = {400, "The session key was used before. Please try again"},
         [SESSIONS_FAILED] = {503, "The host could not prepare the stream. Its log tells why"},
     };

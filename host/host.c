@@ -109,7 +109,7 @@ static void log_backends(const struct host *self)
         log_info("input: %s %s%s%s", report->name, report->usable ? "works" : "cannot be used",
                  report->usable ? "" : ": ", report->reason);
     }
-    if (codec_offer_is_empty(self->config, self->encoders.reports, self->encoders.count))
+    if (codec_offer_is_empty(self->config, self->encoders.reports, self->encoders.count, NULL))
         log_error("encoder: none works: clients can pair, but every launch is refused");
     else
         log_unmet_wish(self);

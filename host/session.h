@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "host/codec_offer.h"
 #include "host/encode_budget.h"
 #include "host/report.h"
 #include "host/sessions.h"
@@ -76,6 +77,7 @@ struct session {
 
 enum { SESSION_LAUNCH_TIMEOUT_S = 10, SESSION_PENDING_MAX_S = 60, SESSION_START_TIMEOUT_S = 10 };
 
+struct codec_wish session_wish(const struct nvhttp_launch *launch);
 /* ANNOUNCE was accepted: register with the control host and prepare the picture. False: logged, the session is over. */
 bool session_begin(struct session *self);
 /* Begin the end; the object goes when stream and control peer are gone, which may be now: do not touch it afterwards.

@@ -23,38 +23,31 @@ static enum sdp_policy video_policy(const struct session *session)
     return sessions_video_policy(session->owner, &session->client.peer);
 }
 
-/* INT64_MAX when the launch left it open. */
-static int64_t asked_pixels_per_s(const struct session *session)
-{
-    const struct nvhttp_launch *launch = &session->launch;
-    int64_t pixels = (int64_t)launch->width * launch->height;
-    return pixels && launch->fps_x100 ? pixels * launch->fps_x100 / 100 : INT64_MAX;
-}
-
 static bool offers(const struct session *session, enum encoder_codec codec)
 {
     const struct sessions_config *config = &session->owner->config;
-    return codec_offer_has(config->config, config->reports, config->report_count, codec, asked_pixels_per_s(session));
+    struct codec_wish wish = session_wish(&session->launch);
+    return codec_offer_has(config->config, config->reports, config->report_count, codec, &wish);
 }
 
 static void offer_finer(const struct session *session, enum frame_format format, bool ret_codecs[SDP_CODEC_COUNT])
 {
     const struct sessions_config *config = &session->owner->config;
+    struct codec_wish wish = session_wish(&session->launch);
     for (enum encoder_codec codec = ENCODER_H264; codec <= ENCODER_AV1; codec++)
-        ret_codecs[codec] = codec_offer_takes(config->config, config->reports, config->report_count, codec, format,
-                                              asked_pixels_per_s(session));
+        ret_codecs[codec] =
+            codec_offer_takes(config->config, config->reports, config->report_count, codec, format, &wish);
 }
 
 /* Any encoder that may be tried first: the client has not chosen its codec yet, and an IDR is always an answer. */
 static bool offers_invalidation(const struct session *session)
 {
     const struct sessions_config *config = &session->owner->config;
-    for (int codec = ENCODER_H264; codec <= ENCODER_AV1; codec++) {
-        const struct encoder_report *report =
-            encoder_choose(config->reports, config->report_count, (enum encoder_codec)codec);
-        if (offers(session, (enum encoder_codec)codec) && report->invalidates)
+    struct codec_wish wish = session_wish(&session->launch);
+    for (enum encoder_codec codec = ENCODER_H264; codec <= ENCODER_AV1; codec++)
+        if (offers(session, codec) &&
+            codec_offer_encoder(config->reports, config->report_count, codec, &wish)->invalidates)
             return true;
-    }
     return false;
 }
 
@@ -62,14 +55,21 @@ static bool offers_invalidation(const struct session *session)
 static void say_what_is_too_much(const struct session *session)
 {
     const struct sessions_config *config = &session->owner->config;
+    struct codec_wish wish = session_wish(&session->launch);
     for (enum encoder_codec codec = ENCODER_HEVC; codec <= ENCODER_AV1; codec++) {
-        if (offers(session, codec) || !codec_offer_has(config->config, config->reports, config->report_count, codec, 1))
+        if (offers(session, codec) ||
+            !codec_offer_has(config->config, config->reports, config->report_count, codec, NULL))
             continue;
-        log_info(
-            "session %s: %s is not offered: software makes %.1f million pixels of it a second, and there should be "
-            "twice as many as asked for",
-            session->id, codec_name(codec),
-            (double)encoder_choose(config->reports, config->report_count, codec)->pixels_per_s / 1e6);
+        const struct encoder_report *software =
+            codec_offer_encoder(config->reports, config->report_count, codec, &wish);
+        if (software && codec_offer_depends_on_speed(config->config->codecs, software))
+            log_info(
+                "session %s: %s is not offered: software makes %.1f million pixels of it a second, and there should be "
+                "twice as many as asked for",
+                session->id, codec_name(codec), (double)software->pixels_per_s / 1e6);
+        else
+            log_info("session %s: %s is not offered: the GPU does not make it in %dx%d", session->id, codec_name(codec),
+                     wish.width, wish.height);
     }
 }
 
@@ -117,16 +117,20 @@ static void reply_setup(struct session *session, const struct rtsp_request *requ
     rtsp_reply_end(out, NULL, 0);
 }
 
-/* The status to answer with. */
 /* A client may announce more than it launched with, and than it was offered the codec for. */
 static bool holds(const struct session *session, const struct sdp_announce *announce)
 {
     const struct sessions_config *config = &session->owner->config;
-    int64_t pixels_per_s = (int64_t)announce->width * announce->height * announce->fps_x100 / 100;
+    const struct codec_wish wish = {
+        .width = announce->width,
+        .height = announce->height,
+        .pixels_per_s = (int64_t)announce->width * announce->height * announce->fps_x100 / 100,
+    };
     return codec_offer_has(config->config, config->reports, config->report_count, (enum encoder_codec)announce->codec,
-                           pixels_per_s);
+                           &wish);
 }
 
+/* The status to answer with. */
 static int take_announce(struct session *session, const struct rtsp_request *request)
 {
     if (session->announced || session->setups != SETUP_ALL)

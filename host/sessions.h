@@ -93,6 +93,7 @@ enum sessions_result {
     SESSIONS_BUSY,        /* 16 earlier sessions have not ended yet, after launches in a row */
     SESSIONS_NOT_RUNNING, /* resume without anything running */
     SESSIONS_NO_ENCODER,
+    SESSIONS_TOO_LARGE,    /* no encoder makes pictures of this size, or too few of them */
     SESSIONS_REPEATED_KEY, /* the rikey of the client's last session */
     SESSIONS_FAILED,
 };

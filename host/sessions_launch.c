@@ -34,13 +34,13 @@ static bool makes(const struct encoder_report *report, enum encoder_codec codec,
     return may_work && report->codec == codec && (format == FRAME_NV12 || report->takes[format]);
 }
 
-static int collect_encoders(const struct sessions *self, enum encoder_codec codec, enum frame_format format,
+static int collect_encoders(const struct sessions *self, enum encoder_codec codec, const struct frame_layout *layout,
                             const struct encoder_report *ret_encoders[STREAM_ENCODERS_MAX])
 {
     int count = 0;
     for (int i = 0; i < self->config.report_count && count < STREAM_ENCODERS_MAX; i++) {
         const struct encoder_report *report = &self->config.reports[i];
-        if (makes(report, codec, format))
+        if (makes(report, codec, layout->format) && encoder_fits(report, layout->width, layout->height))
             ret_encoders[count++] = report;
     }
     return count;
@@ -57,10 +57,21 @@ static struct stream *make_stream(struct session *session)
     stream.sender.key = seal ? session->launch.rikey : NULL;
     stream.failed = on_stream_failed;
     stream.ctx = session;
-    stream.encoder_count = collect_encoders(self, stream.encoder.codec, stream.view.layout.format, stream.encoders);
+    stream.encoder_count = collect_encoders(self, stream.encoder.codec, &stream.view.layout, stream.encoders);
     session->bitrate_kbps = stream.sender.bitrate_kbps;
     session->software = stream.encoder_count && !stream.encoders[0]->hardware;
     return stream.encoder_count ? stream_create(&stream) : NULL;
+}
+
+struct codec_wish session_wish(const struct nvhttp_launch *launch)
+{
+    int64_t pixels = (int64_t)launch->width * launch->height;
+    struct codec_wish wish = {.pixels_per_s = pixels * launch->fps_x100 / 100};
+    if (pixels) {
+        wish.width = launch->width;
+        wish.height = launch->height;
+    }
+    return wish;
 }
 
 bool session_begin(struct session *session)
@@ -173,8 +184,11 @@ enum sessions_result sessions_launch(struct sessions *self, const struct session
 {
     if (self->stopping)
         return SESSIONS_FAILED;
-    if (codec_offer_is_empty(self->config.config, self->config.reports, self->config.report_count))
+    struct codec_wish wish = session_wish(launch);
+    if (codec_offer_is_empty(self->config.config, self->config.reports, self->config.report_count, NULL))
         return SESSIONS_NO_ENCODER;
+    if (codec_offer_is_empty(self->config.config, self->config.reports, self->config.report_count, &wish))
+        return SESSIONS_TOO_LARGE;
     struct run *run = sessions_find_run(self, caller->sha256);
     if (resume && (!run || !run->app_id))
         return SESSIONS_NOT_RUNNING;

@@ -277,6 +277,30 @@ class NoInvalidation(DoubleTest):
         self.assertFalse(report["rtsp"]["invalidation_offered"])
 
 
+class TooLarge(DoubleTest):
+    """More than the GPU makes."""
+    settings = {"encoder": "auto"}
+    first_script = ("cap.width_max=1000",)
+    codec = "hevc"
+
+    def test_software_makes_it_and_nothing_has_failed(self):
+        report = self.client.stream(*self.stream_options("--seconds", 1))
+        self.assert_clean(report)
+        self.assertEqual(report["rtsp"]["codec"], "h264")
+        self.assertIn("HEVC is not offered: the GPU does not make it in 1280x720", self.log())
+        self.assertNotIn("nvenc cannot encode", self.log())
+
+    def test_what_the_gpu_makes_is_by_the_gpu(self):
+        report = self.client.stream("--codec", "hevc", "--width", 960, "--height", 540, "--seconds", 1)
+        self.assert_clean(report)
+        self.assertEqual(report["rtsp"]["codec"], "hevc")
+
+    def test_what_nobody_makes_is_refused_in_words(self):
+        report = self.client.stream("--codec", "hevc", "--width", 5120, "--height", 1440, "--seconds", 1)
+        self.assertNotEqual(report["exit"], 0)
+        self.assertIn("No encoder of this host makes pictures of this size", str(report))
+
+
 class ThroughLibavcodec(Stream):
     settings = {"encoder": "nvenc-lavc"}
     restriction = "0"

@@ -56,6 +56,13 @@ static void software_is_offered_beyond_h264_only_where_the_operator_says_so(void
     assert_int_equal(bits(CONFIG_CODECS_HEVC, software, 2), H264 | HEVC);
 }
 
+/* Of two reports. */
+static bool offers(const struct config *config, const struct encoder_report *reports, enum encoder_codec codec,
+                   int64_t pixels_per_s)
+{
+    return codec_offer_has(config, reports, 2, codec, &(struct codec_wish){.pixels_per_s = pixels_per_s});
+}
+
 static void software_is_offered_up_to_half_of_what_it_makes(void **state)
 {
     (void)state;
@@ -66,17 +73,51 @@ static void software_is_offered_up_to_half_of_what_it_makes(void **state)
     struct config config;
     config_init(&config);
     config.codecs = CONFIG_CODECS_HEVC;
-    assert_true(codec_offer_has(&config, reports, 2, ENCODER_HEVC, 100));
-    assert_false(codec_offer_has(&config, reports, 2, ENCODER_HEVC, 101));
-    assert_true(codec_offer_has(&config, reports, 2, ENCODER_H264, INT64_MAX));
+    assert_true(offers(&config, reports, ENCODER_HEVC, 100));
+    assert_false(offers(&config, reports, ENCODER_HEVC, 101));
+    assert_false(offers(&config, reports, ENCODER_HEVC, 0)); /* it has not said how many */
+    assert_true(offers(&config, reports, ENCODER_H264, INT64_MAX));
     assert_int_equal(codec_offer_held_fps_x100(&reports[1], 2), 5000); /* the same half */
     assert_int_equal(codec_offer_held_fps_x100(&reports[0], 2), 0);
     reports[1].hardware = true;
-    assert_true(codec_offer_has(&config, reports, 2, ENCODER_HEVC, INT64_MAX));
+    assert_true(offers(&config, reports, ENCODER_HEVC, INT64_MAX));
     reports[1].hardware = false;
     reports[1].pixels_per_s = 0; /* measuring failed */
-    assert_false(codec_offer_has(&config, reports, 2, ENCODER_HEVC, 1));
+    assert_false(offers(&config, reports, ENCODER_HEVC, 1));
     assert_int_equal(codec_offer_bits(&config, reports, 2), H264);
+}
+
+static bool offers_size(const struct encoder_report *reports, int count, enum encoder_codec codec, int width,
+                        int height)
+{
+    struct config config;
+    config_init(&config);
+    return codec_offer_has(&config, reports, count, codec,
+                           &(struct codec_wish){.width = width, .height = height, .pixels_per_s = 1});
+}
+
+static void only_sizes_that_are_made_are_offered(void **state)
+{
+    (void)state;
+    struct encoder_report reports[] = {gpu[0], gpu[1], {.name = "x264", .usable = true, .codec = ENCODER_H264}};
+    reports[0].limits = reports[1].limits = (struct encoder_limits){145, 49, 2048, 1024};
+    assert_true(offers_size(reports, 3, ENCODER_HEVC, 2048, 1024));
+    assert_false(offers_size(reports, 3, ENCODER_HEVC, 2050, 1024));
+    assert_false(offers_size(reports, 3, ENCODER_HEVC, 2048, 1026));
+    assert_false(offers_size(reports, 3, ENCODER_HEVC, 144, 1024));
+    assert_false(offers_size(reports, 3, ENCODER_HEVC, 2048, 48));
+    assert_true(offers_size(reports, 3, ENCODER_H264, 2560, 1440)); /* by the next one */
+    struct codec_wish wish = {.width = 2560, .height = 1440, .pixels_per_s = 1};
+    assert_string_equal(codec_offer_encoder(reports, 3, ENCODER_H264, &wish)->name, "x264");
+    assert_string_equal(codec_offer_encoder(reports, 3, ENCODER_H264, NULL)->name, "gpu");
+    assert_true(offers_size(gpu, 3, ENCODER_HEVC, 7680, 4320));  /* a GPU that does not tell */
+    assert_false(offers_size(gpu, 3, ENCODER_H264, 5120, 1440)); /* nobody makes that */
+    assert_false(offers_size(gpu, 3, ENCODER_HEVC, 8194, 1440));
+    struct config config;
+    config_init(&config);
+    wish = (struct codec_wish){.width = 5120, .height = 1440, .pixels_per_s = 1};
+    assert_true(codec_offer_is_empty(&config, reports, 3, &wish));
+    assert_false(codec_offer_is_empty(&config, gpu, 3, &wish));
 }
 
 static void only_what_may_be_offered_is_measured(void **state)
@@ -115,10 +156,10 @@ static void finer_pictures_are_offered_as_they_were_proved(void **state)
         reports[rows[i].codec].takes[FRAME_NV12] = true;
         reports[rows[i].codec].takes[rows[i].format] = true;
         assert_int_equal(bits(CONFIG_CODECS_AUTO, reports, 6), H264 | HEVC | AV1 | rows[i].bit);
-        assert_true(codec_offer_takes(&config, reports, 6, rows[i].codec, rows[i].format, 1));
-        assert_false(codec_offer_takes(&config, reports, 6, (rows[i].codec + 1) % 3, rows[i].format, 1));
+        assert_true(codec_offer_takes(&config, reports, 6, rows[i].codec, rows[i].format, NULL));
+        assert_false(codec_offer_takes(&config, reports, 6, (rows[i].codec + 1) % 3, rows[i].format, NULL));
         config.codecs = CONFIG_CODECS_H264;
-        assert_int_equal(codec_offer_takes(&config, reports, 6, rows[i].codec, rows[i].format, 1),
+        assert_int_equal(codec_offer_takes(&config, reports, 6, rows[i].codec, rows[i].format, NULL),
                          rows[i].codec == ENCODER_H264);
         config.codecs = CONFIG_CODECS_AUTO;
         reports[rows[i].codec].usable = false; /* the next of the codec takes the plain ones only */
@@ -135,12 +176,12 @@ static void without_an_encoder_clients_still_get_an_answer(void **state)
     (void)state;
     struct config config;
     config_init(&config);
-    assert_true(codec_offer_is_empty(&config, gpu, 0));
+    assert_true(codec_offer_is_empty(&config, gpu, 0, NULL));
     assert_int_equal(codec_offer_bits(&config, gpu, 0), H264);
     config.codecs = CONFIG_CODECS_H264;
-    assert_true(codec_offer_is_empty(&config, gpu + 1, 2));
-    assert_false(codec_offer_is_empty(&config, gpu, 3));
-    assert_false(codec_offer_has(&config, gpu, 3, ENCODER_HEVC, 1));
+    assert_true(codec_offer_is_empty(&config, gpu + 1, 2, NULL));
+    assert_false(codec_offer_is_empty(&config, gpu, 3, NULL));
+    assert_false(codec_offer_has(&config, gpu, 3, ENCODER_HEVC, NULL));
 }
 
 int main(void)
@@ -150,6 +191,7 @@ int main(void)
         cmocka_unit_test(the_operator_may_leave_codecs_out_but_not_h264),
         cmocka_unit_test(software_is_offered_beyond_h264_only_where_the_operator_says_so),
         cmocka_unit_test(software_is_offered_up_to_half_of_what_it_makes),
+        cmocka_unit_test(only_sizes_that_are_made_are_offered),
         cmocka_unit_test(only_what_may_be_offered_is_measured),
         cmocka_unit_test(finer_pictures_are_offered_as_they_were_proved),
         cmocka_unit_test(without_an_encoder_clients_still_get_an_answer),

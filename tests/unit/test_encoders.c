@@ -181,6 +181,26 @@ static void what_hung_is_left_alone_until_a_launch(void **state)
     loop_destroy(rig.encoders.loop);
 }
 
+static void what_sizes_a_gpu_makes_is_known_by_both_ways_to_it(void **state)
+{
+    (void)state;
+    struct encoder_report reports[ENCODER_REPORTS_MAX];
+    rig_script("cap.width_max=2048\ncap.height_max=1024\n");
+    static const char *const wishes[] = {"nvenc", "nvenc-lavc"};
+    for (int way = 0; way < 2; way++) {
+        int count = encoder_probe(wishes[way], reports);
+        assert_true(count > 0);
+        for (int i = 0; i < count; i++) {
+            assert_string_equal(reports[i].name, wishes[way]);
+            assert_true(encoder_fits(&reports[i], 2048, 1024));
+            assert_false(encoder_fits(&reports[i], 2050, 1024));
+            assert_false(encoder_fits(&reports[i], 2048, 1026));
+            assert_true(way == 1 ||
+                        !encoder_fits(&reports[i], 144, 1024)); /* libavcodec only tells what is too large */
+        }
+    }
+}
+
 static void software_is_measured_that_would_have_to_go_on_for_a_gpu(void **state)
 {
     (void)state;
@@ -209,6 +229,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_failure_of_a_session_alone_is_soon_forgiven),
         cmocka_unit_test(what_failed_while_others_are_tried_is_tried_after_them),
         cmocka_unit_test(what_hung_is_left_alone_until_a_launch),
+        cmocka_unit_test(what_sizes_a_gpu_makes_is_known_by_both_ways_to_it),
         cmocka_unit_test(software_is_measured_that_would_have_to_go_on_for_a_gpu),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
