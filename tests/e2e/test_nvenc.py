@@ -331,7 +331,8 @@ class AfterFailure(DoubleTest):
 class Failure(AfterFailure):
     """The sessions go on in software."""
     software = "x264"
-    errors = ("generic", "device_not_exist", "out_of_memory", "encoder_busy")
+    errors = ("EncodePicture=generic", "EncodePicture=device_not_exist", "EncodePicture=out_of_memory",
+              "EncodePicture=encoder_busy", "cuMemcpy2D=generic")
 
     def stream_through(self, event, *more, clean=True):
         """A stream in whose middle `event` happens. (report, what was delivered)"""
@@ -362,7 +363,7 @@ class Failure(AfterFailure):
             with self.subTest(error=error):
                 self.setUp()
                 pictures = len(self.trace("picture"))
-                report, entries = self.stream_through(lambda e=error: self.script(f"fail.EncodePicture={e}"))
+                report, entries = self.stream_through(lambda e=error: self.script(f"fail.{e}"))
                 self.assertGreater(len(self.trace("picture")), pictures + 10)
                 self.assertEqual(report["frames_lost"], 0)
                 self.check_index(entries)
@@ -405,7 +406,7 @@ class Failure(AfterFailure):
 class FailureHevc(Failure):
     codec = "hevc"
     software = "x265"
-    errors = ("generic", "device_not_exist")
+    errors = ("EncodePicture=generic", "EncodePicture=device_not_exist")
     size = (640, 360)  # libx265 has one thread in the double
 
 
