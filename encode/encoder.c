@@ -241,15 +241,50 @@ static bool is_to_be_tried(const struct encoder_ops *ops, enum encoder_codec cod
     return is_wished(ops, wish) && (!ops->knows || ops->knows(codec)) && !is_needless(ops, codec, reports, count);
 }
 
-int encoder_probe(const char *wish, struct encoder_report ret_reports[ENCODER_REPORTS_MAX])
+/* A report of the same device, whose driver did not answer, or NULL. */
+static const struct encoder_report *find_silent(const struct encoder_ops *ops, const struct encoder_report *reports,
+                                                int count)
+{
+    for (int i = 0; i < count; i++) {
+        bool same =
+            !strcmp(reports[i].name, ops->name) || (ops->stands_in_for && !strcmp(reports[i].name, ops->stands_in_for));
+        if (same && reports[i].silent)
+            return &reports[i];
+    }
+    return NULL;
+}
+
+int encoder_probe_by(void (*probe_one)(void *ctx, struct encoder_report *report), void *ctx, const char *wish,
+                     struct encoder_report ret_reports[ENCODER_REPORTS_MAX])
 {
     int count = 0;
     for (const struct encoder_ops *const *ops = backends; *ops; ops++) {
-        for (int i = 0; i < (*ops)->codec_count && count < ENCODER_REPORTS_MAX; i++)
-            if (is_to_be_tried(*ops, (*ops)->codecs[i], wish, ret_reports, count))
-                probe(*ops, (*ops)->codecs[i], &ret_reports[count++]);
+        for (int i = 0; i < (*ops)->codec_count && count < ENCODER_REPORTS_MAX; i++) {
+            if (!is_to_be_tried(*ops, (*ops)->codecs[i], wish, ret_reports, count))
+                continue;
+            const struct encoder_report *silent = find_silent(*ops, ret_reports, count);
+            struct encoder_report *report = &ret_reports[count++];
+            *report = silent ? *silent : (struct encoder_report){.reason = "not tried"};
+            report->name = (*ops)->name;
+            report->hardware = (*ops)->hardware;
+            report->codec = (*ops)->codecs[i];
+            report->format = (*ops)->format;
+            if (!silent)
+                probe_one(ctx, report);
+        }
     }
     return count;
+}
+
+static void probe_here(void *ctx, struct encoder_report *report)
+{
+    (void)ctx;
+    encoder_probe_again(report);
+}
+
+int encoder_probe(const char *wish, struct encoder_report ret_reports[ENCODER_REPORTS_MAX])
+{
+    return encoder_probe_by(probe_here, NULL, wish, ret_reports);
 }
 
 void encoder_probe_again(struct encoder_report *report)

@@ -106,6 +106,10 @@ int encoder_probe(const char *wish, struct encoder_report ret_reports[ENCODER_RE
 
 /* The same for the backend and codec of one report alone, which it fills anew. */
 void encoder_probe_again(struct encoder_report *report);
+/* encoder_probe() with another one to fill each report, which may set `silent` and a reason instead. What goes to the
+ * same device is not tried then. */
+int encoder_probe_by(void (*probe_one)(void *ctx, struct encoder_report *report), void *ctx, const char *wish,
+                     struct encoder_report ret_reports[ENCODER_REPORTS_MAX]);
 
 bool encoder_fits(const struct encoder_report *report, int width, int height); /* as far as is known */
 /* The first usable report for the codec, or NULL. */

@@ -14,6 +14,7 @@ enum nvml_state {
     NVML_MISMATCH,      /* kernel module and libraries are of different versions */
     NVML_FAILED,        /* `error` says how */
     NVML_NO_GPU,
+    NVML_SILENT, /* not of nvml_read(), which then does not return */
     NVML_WORKS,
 };
 

@@ -5,16 +5,36 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "host/codec_offer.h"
+#include "host/driver_thread.h"
 #include "host/encoder_speed.h"
-#include "net/loop.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define AGAIN_NS (30 * CLOCK_SECOND_NS)
 
+/* Drivers' thread. */
+static void probe_again(void *data)
+{
+    encoder_probe_again(data);
+}
+
+/* Software is fast to answer, but not on every machine. */
+static void probe_one(void *ctx, struct encoder_report *report)
+{
+    struct encoders *self = ctx;
+    if (!report->hardware) {
+        encoder_probe_again(report);
+    } else if (!driver_thread_run(self->drivers, probe_again, report, sizeof(*report),
+                                  ENCODERS_PATIENCE_S * CLOCK_SECOND_NS)) {
+        report->silent = true;
+        snprintf(report->reason, sizeof(report->reason), "its driver has not answered for %d s", ENCODERS_PATIENCE_S);
+    }
+}
+
 void encoders_probe(struct encoders *self, const char *wish)
 {
-    self->count = encoder_probe(wish, self->reports);
+    self->count = encoder_probe_by(probe_one, self, wish, self->reports);
 }
 
 /* --- how fast software is --- */
@@ -26,13 +46,13 @@ static bool is_behind_hardware(const struct encoder_report *reports, int count, 
     return first && first->hardware;
 }
 
-static void measure(const struct encoders *self, struct encoder_report *reports)
+static void measure(enum config_codecs codecs, struct encoder_report *reports, int count)
 {
-    for (int i = 0; i < self->count; i++) {
+    for (int i = 0; i < count; i++) {
         struct encoder_report *report = &reports[i];
         bool is_known = report->pixels_per_s || report->hardware || !report->usable || report->codec == ENCODER_H264;
-        if (is_known || (!codec_offer_depends_on_speed(self->codecs, report) &&
-                         !is_behind_hardware(reports, self->count, report->codec)))
+        if (is_known ||
+            (!codec_offer_depends_on_speed(codecs, report) && !is_behind_hardware(reports, count, report->codec)))
             continue;
         report->pixels_per_s = encoder_speed_measure(report->name, report->codec);
         log_info("encoder: %s makes %.1f million pixels of %s a second", report->name,
@@ -42,7 +62,7 @@ static void measure(const struct encoders *self, struct encoder_report *reports)
 
 void encoders_measure(struct encoders *self)
 {
-    measure(self, self->reports);
+    measure(self->codecs, self->reports, self->count);
 }
 
 /* --- what refused or failed --- */
@@ -61,15 +81,22 @@ static unsigned list_refused(const struct encoders *self, bool silent_too)
     return refused;
 }
 
-/* Worker. */
-static void probe_refused(void *arg)
+struct trial {
+    struct encoder_report reports[ENCODER_REPORTS_MAX];
+    int count;
+    unsigned which; /* bit set */
+    enum config_codecs codecs;
+};
+
+/* Drivers' thread. */
+static void try_out(void *data)
 {
-    struct encoders *self = arg;
-    for (int i = 0; i < self->count; i++) {
-        if (self->trying >> i & 1)
-            encoder_probe_again(&self->fresh[i]);
+    struct trial *trial = data;
+    for (int i = 0; i < trial->count; i++) {
+        if (trial->which >> i & 1)
+            encoder_probe_again(&trial->reports[i]);
     }
-    measure(self, self->fresh);
+    measure(trial->codecs, trial->reports, trial->count);
 }
 
 /* What it could do before is worth knowing: it may have a session to give at the next try. */
@@ -82,29 +109,31 @@ static void remember_what_worked(const struct encoder_report *old, struct encode
     memcpy(fresh->takes, old->takes, sizeof(fresh->takes));
 }
 
-static bool take_one(struct encoder_report *report, struct encoder_report *fresh)
+static bool take_one(struct encoder_report *report, const struct encoder_report *fresh)
 {
-    bool same = report->usable == fresh->usable && strcmp(report->reason, fresh->reason) == 0;
-    if (!same)
-        log_info("encoder: %s %s for %s%s%s", fresh->name, fresh->usable ? "works now" : "still cannot be used",
-                 codec_name(fresh->codec), fresh->usable ? "" : ": ", fresh->reason);
-    remember_what_worked(report, fresh);
+    struct encoder_report old = *report;
     *report = *fresh;
-    return !same;
+    remember_what_worked(&old, report);
+    if (old.usable == fresh->usable && strcmp(old.reason, fresh->reason) == 0)
+        return false;
+    log_info("encoder: %s %s for %s%s%s", fresh->name, fresh->usable ? "works now" : "still cannot be used",
+             codec_name(fresh->codec), fresh->usable ? "" : ": ", fresh->reason);
+    return true;
 }
 
 static void start_trying(struct encoders *self, unsigned which);
 
-static void take(void *arg)
+static void take(void *ctx, const void *data)
 {
-    struct encoders *self = arg;
+    struct encoders *self = ctx;
+    const struct trial *trial = data;
     bool changed = false;
     self->busy = false;
     for (int i = 0; i < self->count; i++) {
-        if (self->trying >> i & 1)
-            changed |= take_one(&self->reports[i], &self->fresh[i]);
+        if (trial->which >> i & 1)
+            changed |= take_one(&self->reports[i], &trial->reports[i]);
         else
-            self->reports[i].pixels_per_s = self->fresh[i].pixels_per_s;
+            self->reports[i].pixels_per_s = trial->reports[i].pixels_per_s;
     }
     if (self->again)
         start_trying(self, list_refused(self, false));
@@ -114,10 +143,10 @@ static void take(void *arg)
 
 static void start_trying(struct encoders *self, unsigned which)
 {
-    memcpy(self->fresh, self->reports, sizeof(self->fresh));
-    self->trying = which;
+    struct trial trial = {.count = self->count, .which = which, .codecs = self->codecs};
+    memcpy(trial.reports, self->reports, sizeof(trial.reports));
     self->again = false;
-    self->busy = loop_work(self->loop, probe_refused, take, self);
+    self->busy = driver_thread_ask(self->drivers, try_out, take, self, &trial, sizeof(trial));
 }
 
 void encoders_try_refused(struct encoders *self, int64_t now_ns)

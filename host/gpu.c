@@ -90,7 +90,7 @@ static enum gpu_files look_at_files(const char *root)
     return denied ? GPU_FILES_DENIED : GPU_FILES_THERE;
 }
 
-void gpu_read(const char *root, struct gpu_facts *ret_facts)
+void gpu_read_files(const char *root, struct gpu_facts *ret_facts)
 {
     char path[PATH_SIZE];
     *ret_facts = (struct gpu_facts){.files = look_at_files(root)};
@@ -99,6 +99,11 @@ void gpu_read(const char *root, struct gpu_facts *ret_facts)
     read_line(path, ret_facts->module_version, sizeof(ret_facts->module_version));
     snprintf(path, sizeof(path), "%.200s/sys/class/drm/renderD128/device/driver", root);
     read_link(path, ret_facts->render_driver, sizeof(ret_facts->render_driver));
+}
+
+void gpu_read(const char *root, struct gpu_facts *ret_facts)
+{
+    gpu_read_files(root, ret_facts);
     nvml_read(&ret_facts->nvml);
 }
 
@@ -121,6 +126,9 @@ __attribute__((format(printf, 3, 4))) static void add(struct findings *self, con
     va_end(arguments);
     text_copy(finding->todo, sizeof(finding->todo), todo);
 }
+
+static const char silent_todo[] =
+    "`dmesg` may say more (Xid). Restart the guest; if that does not help, its host has to look after the GPU.";
 
 /* The kernel's side. True: the rest would only repeat it. */
 static bool find_in_kernel(struct findings *self)
@@ -158,7 +166,9 @@ static bool find_in_libraries(struct findings *self)
 {
     const struct nvml_report *nvml = &self->facts->nvml;
     const char *module = self->facts->module_version;
-    if (nvml->state == NVML_MISMATCH)
+    if (nvml->state == NVML_SILENT)
+        add(self, silent_todo, "NVIDIA's driver does not answer. Streams go on in software.");
+    else if (nvml->state == NVML_MISMATCH)
         add(self, "Reboot: the driver was changed while it ran. If that does not help, install it anew as a whole.",
             "NVIDIA's kernel module%s%s and its libraries are of different versions.", module[0] ? " " : "", module);
     else if (nvml->state == NVML_NOT_INSTALLED && module[0])
@@ -220,7 +230,9 @@ static void find_in_encoder(struct findings *self, const struct encoder_report *
     if (!refusal)
         return;
     const char *todo = "The GPU may have no encoder: see NVIDIA's Video Encode and Decode GPU Support Matrix.";
-    if (nvml->sessions > 0)
+    if (refusal->silent)
+        todo = silent_todo;
+    else if (nvml->sessions > 0)
         todo = "Other programs of this guest encode on the GPU: end them if their number is what is limited.";
     else if (nvml->kind == NVML_VGPU)
         todo = "Ask whoever runs the hypervisor whether this vGPU's profile has NVENC; not all have.";
@@ -259,6 +271,7 @@ static const char *const states[] = {
     [NVML_MISMATCH] = "versions differ",
     [NVML_FAILED] = "failed",
     [NVML_NO_GPU] = "no GPU",
+    [NVML_SILENT] = "silent",
     [NVML_WORKS] = "works",
 };
 

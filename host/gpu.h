@@ -22,7 +22,9 @@ struct gpu_facts {
     struct nvml_report nvml;
 };
 
-/* Takes some tens of milliseconds. `root` stands before /sys and /dev; "" usually. */
+/* All but `nvml`. `root` stands before /sys and /dev; "" usually. */
+void gpu_read_files(const char *root, struct gpu_facts *ret_facts);
+/* And `nvml`: takes some tens of milliseconds, or as long as a driver hangs. */
 void gpu_read(const char *root, struct gpu_facts *ret_facts);
 
 struct gpu_finding {

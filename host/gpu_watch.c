@@ -3,11 +3,14 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "host/driver_thread.h"
 #include "net/loop.h"
 
 #include <string.h>
 
-#define AGAIN_NS (60 * CLOCK_SECOND_NS)
+#define AGAIN_NS          (60 * CLOCK_SECOND_NS)
+#define PATIENCE_NS       (10 * CLOCK_SECOND_NS)
+#define START_PATIENCE_NS (5 * CLOCK_SECOND_NS)
 
 static int find(const struct gpu_watch *self, struct gpu_finding ret_findings[GPU_FINDINGS_MAX])
 {
@@ -41,36 +44,68 @@ static bool tell(struct gpu_watch *self)
     return changed;
 }
 
+struct look {
+    const char *root;
+    struct gpu_facts facts;
+};
+
+/* Drivers' thread. */
+static void read_facts(void *data)
+{
+    struct look *look = data;
+    gpu_read(look->root, &look->facts);
+}
+
+static void read_without_driver(const char *root, struct gpu_facts *ret_facts)
+{
+    gpu_read_files(root, ret_facts);
+    ret_facts->nvml.state = NVML_SILENT;
+}
+
 void gpu_watch_read(struct gpu_watch *self)
 {
-    gpu_read(self->root, &self->facts);
+    struct look look = {.root = self->root};
+    if (!driver_thread_run(self->drivers, read_facts, &look, sizeof(look), START_PATIENCE_NS))
+        read_without_driver(self->root, &look.facts);
+    self->facts = look.facts;
 }
 
-/* Worker. */
-static void read_fresh(void *arg)
+static void take_facts(struct gpu_watch *self, const struct gpu_facts *facts)
 {
-    struct gpu_watch *self = arg;
-    gpu_read(self->root, &self->fresh);
-}
-
-static void take(void *arg)
-{
-    struct gpu_watch *self = arg;
-    self->busy = false;
-    self->facts = self->fresh;
+    self->facts = *facts;
     if (tell(self))
         self->changed(self->ctx);
 }
 
+static void take(void *ctx, const void *data)
+{
+    struct gpu_watch *self = ctx;
+    self->busy = false;
+    take_facts(self, &((const struct look *)data)->facts);
+}
+
 void gpu_watch_look(struct gpu_watch *self)
 {
-    if (!self->busy)
-        self->busy = loop_work(self->loop, read_fresh, take, self);
+    const struct look look = {.root = self->root};
+    if (self->busy)
+        return;
+    self->asked_ns = clock_now_ns();
+    self->busy = driver_thread_ask(self->drivers, read_facts, take, self, &look, sizeof(look));
+}
+
+void gpu_watch_tick(struct gpu_watch *self, int64_t now_ns)
+{
+    if (self->busy && now_ns - self->asked_ns > PATIENCE_NS) {
+        struct gpu_facts facts;
+        read_without_driver(self->root, &facts);
+        take_facts(self, &facts);
+    }
+    gpu_watch_look(self);
 }
 
 static void on_time(void *arg)
 {
-    gpu_watch_look(arg);
+    gpu_watch_tick(arg, clock_now_ns());
 }
 
 bool gpu_watch_start(struct gpu_watch *self)

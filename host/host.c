@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "host/cli.h"
 #include "host/codec_offer.h"
+#include "host/driver_thread.h"
 #include "host/host_internal.h"
 #include "net/interfaces.h"
 #include "protocol/nvhttp.h"
@@ -720,14 +721,15 @@ int host_run(const struct config *config, const char *sysroot)
     struct host self = {.config = config, .sysroot = sysroot, .exit_code = EXIT_FINE};
     name_host(&self);
     host_fill_backend(&self);
-    self.loop = self.saver.loop = self.encoders.loop = self.gpu.loop = loop_create();
+    self.loop = self.saver.loop = self.gpu.loop = loop_create();
+    self.drivers = self.encoders.drivers = self.gpu.drivers = self.loop ? driver_thread_create(self.loop) : NULL;
     self.encoders.changed = host_encoders_changed;
     self.encoders.codecs = config->codecs;
     self.gpu.changed = host_changed;
     self.encoders.ctx = self.gpu.ctx = &self;
     self.gpu.root = sysroot;
     self.gpu.encoders = &self.encoders;
-    if (self.loop && open_state(&self) && watch_signals(&self) && loop_work(self.loop, prepare, prepared, &self))
+    if (self.drivers && open_state(&self) && watch_signals(&self) && loop_work(self.loop, prepare, prepared, &self))
         loop_run(self.loop);
     else
         self.exit_code = EXIT_FAILED;
@@ -737,6 +739,8 @@ int host_run(const struct config *config, const char *sysroot)
     self.saver.at_end = true;        /* from the next line on there are no workers */
     if (self.loop)
         loop_finish_work(self.loop); /* the work's `done` needs what the stages made */
+    driver_thread_destroy(self.drivers);
+    self.drivers = self.encoders.drivers = self.gpu.drivers = NULL; /* sessions that end still tell of their encoders */
     stop_stages(&self);
     if (self.state && self.prepared)
         state_save_now(self.state); /* what was only remembered: when clients were seen */

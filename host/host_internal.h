@@ -39,6 +39,7 @@ struct host {
     int exit_code;
 
     struct loop *loop;
+    struct driver_thread *drivers;
     struct state *state;
     struct saver saver;
     struct identity identity, web_identity; /* made or read by a worker before the stages start */

@@ -30,5 +30,29 @@ class Licensed(DoubleTest):
         self.assertNotIn("WARN gpu", self.host.log())
 
 
+class Silent(DoubleTest):
+    """Its driver hangs from the beginning: the host starts, and says so."""
+    settings = {"encoder": "auto"}
+    first_script = ("hang_call=cuInit",)
+
+    def test_software_is_used_and_the_page_says_why(self):
+        self.assertIn("encoder: nvenc cannot be used for H.264: its driver has not answered for 10 s", self.host.log())
+        found = Page(self.host).call("GET", "status")["gpu"]["findings"]
+        self.assertEqual(len(found), 1)
+        self.assertIn("NVENC cannot be used: its driver has not answered", found[0]["what"])
+        self.assertIn("Restart the guest", found[0]["todo"])
+        self.script(*self.first_script)
+        # a launch asks the driver again, and waits for nothing
+        report = self.client.stream(*self.stream_options("--seconds", 3))
+        self.assert_clean(report)
+        self.assertRegex(self.log(), r"stream \w+: .*x264")
+        self.assertEqual(len([one for one in self.trace_lines() if one.startswith("hang call=cuInit")]), 2)
+        self.assertEqual(self.new_client().pair()["result"], "ok")
+
+    def trace_lines(self):
+        with open(self.trace_path, encoding="ascii") as file:
+            return file.readlines()
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -72,6 +72,7 @@ static CUresult push(CUcontext context)
 EXPORT tcuInit cuInit;
 CUresult cuInit(unsigned int flags)
 {
+    script_hang("cuInit");
     struct script script;
     script_read(&script);
     int error = flags ? ERROR_INVALID_VALUE : script.cuda_error;

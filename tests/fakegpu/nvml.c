@@ -71,6 +71,7 @@ EXPORT(int nvmlInit_v2(void))
 {
     struct script script = read_script();
     script_trace("nvmlInit");
+    script_hang("nvmlInit");
     return script.no_device ? DRIVER_NOT_LOADED : script.nvml_error;
 }
 

@@ -199,6 +199,8 @@ static void set_key(struct script *self, const char *key, const char *value)
         set_api(self, value);
     else if (!strcmp(key, "driver_version"))
         set_text(self->driver_version, sizeof(self->driver_version), value);
+    else if (!strcmp(key, "hang_call"))
+        set_text(self->hang_call, sizeof(self->hang_call), value);
     else if (!strcmp(key, "gpu"))
         set_gpu(self, value);
     else if (!strcmp(key, "memory_mb"))
@@ -264,6 +266,18 @@ int script_call_error(const struct script *script, const char *call)
         if (!strcmp(script->fails[i].call, call))
             return script->fails[i].error;
     return 0;
+}
+
+void script_hang(const char *call)
+{
+    struct script script;
+    bool told = false;
+    for (script_read(&script); !strcmp(script.hang_call, call); script_read(&script)) {
+        if (!told)
+            script_trace("hang call=%s", call);
+        told = true;
+        usleep(10000);
+    }
 }
 
 int script_picture_error(const struct script *script, int picture)

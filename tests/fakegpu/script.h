@@ -23,6 +23,7 @@
  *   rgb_matrix=601          how ARGB input becomes YUV, limited range: 601 or 709 [601]
  *   ms=4                    from EncodePicture until its whole bitstream is there, one picture after the other [0]
  *   hang=N                  from the N-th (from 0) on, no picture of a session gets ready as long as this line stands
+ *   hang_call=NAME          cuInit or nvmlInit does not come back as long as this line stands
  *   grey=N                  from the N-th on, grey is encoded instead of the pictures given
  *   fail.NAME=ERROR         every call of that name (`fail.InitializeEncoder=generic`); of CUDA's, cuMemAllocPitch and
  *                           cuMemcpy2D: error 2 for out_of_memory, else 999
@@ -87,6 +88,7 @@ struct script {
     int rgb_matrix;
     int ms;
     int hang, grey; /* SCRIPT_NO_PICTURE: none */
+    char hang_call[16];
     int cuda_error, nvml_error;
     int memory_used_mb; /* 0: a sixteenth */
     enum script_licence licence;
@@ -99,6 +101,8 @@ void script_read(struct script *ret);
 
 /* The error that the script wants for this call, or 0. */
 int script_call_error(const struct script *script, const char *call);
+/* Returns when the script has no hang_call of that name. */
+void script_hang(const char *call);
 int script_picture_error(const struct script *script, int picture);
 
 /* One line for FAKEGPU_LOG, whole even if several write. Any thread. */

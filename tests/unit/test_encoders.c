@@ -3,6 +3,7 @@
 #include "host/encoders.h"
 
 #include "base/clock.h"
+#include "host/driver_thread.h"
 #include "net/loop.h"
 #include "tests/fakegpu/rig.h"
 
@@ -13,17 +14,14 @@
 #include <cmocka.h>
 
 struct rig {
+    struct loop *loop;
     struct encoders encoders;
     int changes;
-    bool stop_when_idle;
 };
 
 static void on_change(void *ctx)
 {
-    struct rig *rig = ctx;
-    rig->changes++;
-    if (rig->stop_when_idle && !rig->encoders.busy)
-        loop_stop(rig->encoders.loop);
+    ((struct rig *)ctx)->changes++;
 }
 
 static const struct encoder_report *find(const struct rig *self, const char *name)
@@ -34,22 +32,41 @@ static const struct encoder_report *find(const struct rig *self, const char *nam
     return NULL;
 }
 
+static void rig_begin(struct rig *self, const char *script)
+{
+    *self = (struct rig){.loop = loop_create()};
+    assert_non_null(self->loop);
+    self->encoders = (struct encoders){.drivers = driver_thread_create(self->loop), .changed = on_change, .ctx = self};
+    assert_non_null(self->encoders.drivers);
+    rig_script(script);
+}
+
 static void rig_start(struct rig *self, const char *script)
 {
-    *self = (struct rig){.encoders = {.loop = loop_create(), .changed = on_change, .ctx = self}};
-    assert_non_null(self->encoders.loop);
-    rig_script(script);
+    rig_begin(self, script);
     encoders_probe(&self->encoders, "auto");
     assert_true(find(self, "nvenc") && find(self, "x264") && find(self, "x264")->usable);
 }
 
-/* All that is under way; a loop takes no work any more then, so there is a new one. */
+static void rig_end(struct rig *self)
+{
+    driver_thread_destroy(self->encoders.drivers);
+    loop_destroy(self->loop);
+}
+
+static void stop_when_idle(void *arg)
+{
+    struct rig *self = arg;
+    if (!self->encoders.busy)
+        loop_stop(self->loop);
+}
+
+/* Until all that is under way is over. */
 static void settle(struct rig *self)
 {
-    loop_finish_work(self->encoders.loop);
-    loop_destroy(self->encoders.loop);
-    self->encoders.loop = loop_create();
-    assert_false(self->encoders.busy);
+    struct loop_timer *timer = loop_timer_create(self->loop, CLOCK_MS_NS, true, stop_when_idle, self);
+    loop_run(self->loop);
+    loop_timer_destroy(timer);
 }
 
 /* A launch at this second, and all that comes of it. */
@@ -75,7 +92,7 @@ static void refused_hardware_is_tried_again_at_a_launch(void **state)
         assert_true(rig.encoders.reports[i].usable || strncmp(rig.encoders.reports[i].name, "nvenc", 5) != 0);
     assert_string_equal(find(&rig, "nvenc")->reason, "");
     assert_int_equal(rig.changes, 1);
-    loop_destroy(rig.encoders.loop);
+    rig_end(&rig);
 }
 
 static void what_still_refuses_is_left_alone_for_a_while(void **state)
@@ -92,7 +109,7 @@ static void what_still_refuses_is_left_alone_for_a_while(void **state)
     assert_false(rig.encoders.busy);
     launch(&rig, 130);
     assert_true(rig_count("instance") > first);
-    loop_destroy(rig.encoders.loop);
+    rig_end(&rig);
 }
 
 static void what_works_is_not_tried_again(void **state)
@@ -107,7 +124,7 @@ static void what_works_is_not_tried_again(void **state)
     assert_true(find(&rig, "nvenc")->usable);
     assert_int_equal(rig_count("instance"), before);
     assert_int_equal(rig.changes, 0);
-    loop_destroy(rig.encoders.loop);
+    rig_end(&rig);
 }
 
 static bool works(const struct rig *rig, enum encoder_codec codec)
@@ -135,7 +152,7 @@ static void what_fails_in_a_session_is_not_offered_until_a_launch_finds_it_worki
     launch(&rig, 1);
     assert_true(works(&rig, ENCODER_H264) && works(&rig, ENCODER_HEVC));
     assert_false(find(&rig, "nvenc")->worked);
-    loop_destroy(rig.encoders.loop);
+    rig_end(&rig);
 }
 
 static void a_failure_of_a_session_alone_is_soon_forgiven(void **state)
@@ -148,7 +165,7 @@ static void a_failure_of_a_session_alone_is_soon_forgiven(void **state)
     assert_true(works(&rig, ENCODER_H264) && works(&rig, ENCODER_HEVC));
     encoders_failed(&rig.encoders, "x264", false); /* software is always there */
     assert_true(find(&rig, "x264")->usable);
-    loop_destroy(rig.encoders.loop);
+    rig_end(&rig);
 }
 
 static void what_failed_while_others_are_tried_is_tried_after_them(void **state)
@@ -160,10 +177,9 @@ static void what_failed_while_others_are_tried_is_tried_after_them(void **state)
     encoders_try_refused(&rig.encoders, CLOCK_SECOND_NS);
     assert_true(rig.encoders.busy);
     encoders_failed(&rig.encoders, "nvenc", false);
-    rig.stop_when_idle = true; /* the second round begins when the first is taken */
-    loop_run(rig.encoders.loop);
+    settle(&rig); /* the second round begins when the first is taken */
     assert_true(works(&rig, ENCODER_H264));
-    loop_destroy(rig.encoders.loop);
+    rig_end(&rig);
 }
 
 static void what_hung_is_left_alone_until_a_launch(void **state)
@@ -178,7 +194,7 @@ static void what_hung_is_left_alone_until_a_launch(void **state)
     launch(&rig, 1);
     assert_true(works(&rig, ENCODER_H264) && works(&rig, ENCODER_HEVC));
     assert_false(find(&rig, "nvenc")->silent);
-    loop_destroy(rig.encoders.loop);
+    rig_end(&rig);
 }
 
 static void what_sizes_a_gpu_makes_is_known_by_both_ways_to_it(void **state)
@@ -201,6 +217,48 @@ static void what_sizes_a_gpu_makes_is_known_by_both_ways_to_it(void **state)
     }
 }
 
+/* One hang costs one patience, whatever else would have been asked of that GPU, and software is there. */
+static void a_driver_that_does_not_answer_at_the_start_is_passed_over(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_begin(&rig, "hang_call=cuInit\n");
+    int64_t begin_ns = clock_now_ns();
+    encoders_probe(&rig.encoders, "auto");
+    assert_true(clock_now_ns() - begin_ns >= ENCODERS_PATIENCE_S * CLOCK_SECOND_NS);
+    assert_int_equal(rig_count("hang"), 1);
+    for (int i = 0; i < rig.encoders.count; i++) {
+        const struct encoder_report *report = &rig.encoders.reports[i];
+        if (strncmp(report->name, "nvenc", 5) != 0)
+            continue;
+        assert_true(report->silent && report->hardware && !report->usable);
+        assert_string_equal(report->reason, "its driver has not answered for 10 s");
+    }
+    assert_true(find(&rig, "x264")->usable);
+    rig_change(""); /* it answers at last, to nobody */
+    launch(&rig, 1);
+    assert_true(works(&rig, ENCODER_H264) && works(&rig, ENCODER_HEVC));
+    rig_end(&rig);
+}
+
+static void a_driver_that_hangs_at_a_launch_holds_up_nobody(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_start(&rig, "sessions=0\n");
+    rig_script("hang_call=cuInit\n");
+    encoders_try_refused(&rig.encoders, CLOCK_SECOND_NS);
+    assert_true(rig.encoders.busy);
+    while (!rig_count("hang"))
+        clock_sleep_until_ns(clock_now_ns() + CLOCK_MS_NS);
+    loop_finish_work(rig.loop); /* whose workers are free */
+    encoders_failed(&rig.encoders, "nvenc", false);
+    rig_change("");
+    settle(&rig);
+    assert_true(works(&rig, ENCODER_H264));
+    rig_end(&rig);
+}
+
 static void software_is_measured_that_would_have_to_go_on_for_a_gpu(void **state)
 {
     (void)state;
@@ -214,7 +272,7 @@ static void software_is_measured_that_would_have_to_go_on_for_a_gpu(void **state
     assert_int_equal(find(&rig, "x264")->pixels_per_s, 0); /* has a controller of its own */
     if (find(&rig, "aom"))
         assert_int_equal(find(&rig, "aom")->pixels_per_s, 0); /* no GPU makes AV1 here */
-    loop_destroy(rig.encoders.loop);
+    rig_end(&rig);
 }
 
 int main(int argc, char **argv)
@@ -230,6 +288,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_failed_while_others_are_tried_is_tried_after_them),
         cmocka_unit_test(what_hung_is_left_alone_until_a_launch),
         cmocka_unit_test(what_sizes_a_gpu_makes_is_known_by_both_ways_to_it),
+        cmocka_unit_test(a_driver_that_does_not_answer_at_the_start_is_passed_over),
+        cmocka_unit_test(a_driver_that_hangs_at_a_launch_holds_up_nobody),
         cmocka_unit_test(software_is_measured_that_would_have_to_go_on_for_a_gpu),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

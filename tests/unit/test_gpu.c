@@ -4,7 +4,9 @@
 #include "host/gpu.h"
 #include "host/gpu_watch.h"
 
+#include "base/clock.h"
 #include "base/text.h"
+#include "host/driver_thread.h"
 #include "net/loop.h"
 #include "tests/fakegpu/rig.h"
 
@@ -98,6 +100,8 @@ static void what_the_libraries_lack_is_found(void **state)
     assert_found(&facts, &refused, "its libraries are not installed", "libnvidia-encode1");
     facts.nvml.state = NVML_NO_GPU;
     assert_found(&facts, &refused, "finds no GPU", "dmesg");
+    facts.nvml.state = NVML_SILENT;
+    assert_found(&facts, &refused, "does not answer", "Xid");
     facts.nvml.state = NVML_NO_DRIVER;
     assert_found(&facts, &refused, "finds no GPU", "dmesg");
     facts = good_facts();
@@ -228,40 +232,107 @@ static void on_change(void *ctx)
     ((struct rig *)ctx)->changes++;
 }
 
-static void look(struct rig *self, const char *script)
+static void rig_start(struct rig *self, const char *script)
 {
+    *self = (struct rig){.changes = 0};
     rig_script(script);
-    gpu_watch_look(&self->watch);
-    gpu_watch_look(&self->watch); /* while it looks */
-    loop_finish_work(self->watch.loop);
+    self->watch = (struct gpu_watch){
+        .root = "/nonexistent", .loop = loop_create(), .encoders = &self->encoders, .changed = on_change, .ctx = self};
+    assert_non_null(self->watch.loop);
+    self->watch.drivers = driver_thread_create(self->watch.loop);
+    assert_non_null(self->watch.drivers);
+    gpu_watch_read(&self->watch);
+    assert_true(gpu_watch_start(&self->watch));
+}
+
+static void rig_end(struct rig *self)
+{
+    gpu_watch_stop(&self->watch);
+    driver_thread_destroy(self->watch.drivers);
+    loop_destroy(self->watch.loop);
+}
+
+static void stop_when_idle(void *arg)
+{
+    struct rig *self = arg;
+    if (!self->watch.busy)
+        loop_stop(self->watch.loop);
+}
+
+static void settle(struct rig *self)
+{
+    struct loop_timer *timer = loop_timer_create(self->watch.loop, CLOCK_MS_NS, true, stop_when_idle, self);
+    loop_run(self->watch.loop);
+    loop_timer_destroy(timer);
+}
+
+static size_t count_findings(const struct rig *self)
+{
+    json_t *json = gpu_watch_to_json(&self->watch);
+    size_t count = json_array_size(json_object_get(json, "findings"));
+    json_decref(json);
+    return count;
 }
 
 static void a_licence_that_comes_and_goes_is_told(void **state)
 {
     (void)state;
     static const char *const scripts[] = {"licence=unlicensed\n", "licence=licensed\n"};
-    for (int i = 0; i < 2; i++) { /* loop_finish_work() ends a loop's work for good: a fresh one each */
-        struct rig rig = {.changes = 0};
-        rig.watch = (struct gpu_watch){.root = "/nonexistent",
-                                       .loop = loop_create(),
-                                       .encoders = &rig.encoders,
-                                       .changed = on_change,
-                                       .ctx = &rig};
-        assert_non_null(rig.watch.loop);
-        rig_script(scripts[i]);
-        gpu_watch_read(&rig.watch);
-        assert_true(gpu_watch_start(&rig.watch));
-        assert_int_equal(rig.watch.told_count, i == 0);
-        look(&rig, scripts[!i]);
-        assert_int_equal(rig.watch.told_count, i == 1);
-        assert_int_equal(rig.changes, 1);
+    struct rig rig;
+    rig_start(&rig, scripts[0]);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(rig.watch.told_count, i % 2 == 0);
+        rig_script(scripts[(i + 1) % 2]);
+        gpu_watch_look(&rig.watch);
+        gpu_watch_look(&rig.watch); /* while it looks */
+        settle(&rig);
+        assert_int_equal(rig.watch.told_count, i % 2);
+        assert_int_equal(rig.changes, i + 1);
         assert_int_equal(rig_count("nvmlInit"), 1);
-        json_t *json = gpu_watch_to_json(&rig.watch);
-        assert_int_equal(json_array_size(json_object_get(json, "findings")), i == 1);
-        json_decref(json);
-        gpu_watch_stop(&rig.watch);
-        loop_destroy(rig.watch.loop);
+        assert_int_equal(count_findings(&rig), i % 2);
     }
+    rig_end(&rig);
+}
+
+static void a_driver_that_begins_to_hang_is_told_and_holds_up_nobody(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_start(&rig, "");
+    assert_int_equal(count_findings(&rig), 0);
+    rig_script("hang_call=nvmlInit\n");
+    int64_t now_ns = clock_now_ns();
+    gpu_watch_tick(&rig.watch, now_ns);
+    assert_true(rig.watch.busy);
+    assert_int_equal(count_findings(&rig), 0);
+    while (!rig_count("hang"))
+        clock_sleep_until_ns(clock_now_ns() + CLOCK_MS_NS);
+    loop_finish_work(rig.watch.loop); /* the workers are free */
+    gpu_watch_tick(&rig.watch, now_ns + 60 * CLOCK_SECOND_NS);
+    assert_int_equal(rig.watch.facts.nvml.state, NVML_SILENT);
+    assert_int_equal(count_findings(&rig), 1);
+    assert_int_equal(rig.changes, 1);
+    gpu_watch_tick(&rig.watch, now_ns + 120 * CLOCK_SECOND_NS);
+    assert_int_equal(rig.changes, 1); /* nothing new */
+    rig_change("");
+    settle(&rig);
+    assert_int_equal(count_findings(&rig), 0);
+    assert_int_equal(rig.changes, 2);
+    rig_end(&rig);
+}
+
+static void a_driver_that_hangs_at_the_start_is_told(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_start(&rig, "hang_call=nvmlInit\n");
+    assert_int_equal(rig.watch.facts.nvml.state, NVML_SILENT);
+    assert_int_equal(count_findings(&rig), 1);
+    rig_change("");
+    gpu_watch_look(&rig.watch);
+    settle(&rig);
+    assert_int_equal(count_findings(&rig), 0);
+    rig_end(&rig);
 }
 
 int main(int argc, char **argv)
@@ -277,6 +348,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(sys_and_dev_are_read),
         cmocka_unit_test(nothing_at_all_is_read_as_nothing),
         cmocka_unit_test(a_licence_that_comes_and_goes_is_told),
+        cmocka_unit_test(a_driver_that_begins_to_hang_is_told_and_holds_up_nobody),
+        cmocka_unit_test(a_driver_that_hangs_at_the_start_is_told),
     };
     int failures = cmocka_run_group_tests(tests, NULL, NULL);
     rig_leave();
