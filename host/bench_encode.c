@@ -3,18 +3,19 @@
 
 #include "base/clock.h"
 #include "base/process.h"
-#include "host/bench_alarm.h"
 #include "host/bench_encode_options.h"
 #include "host/bench_encode_report.h"
 #include "host/bench_encode_row.h"
 #include "host/cli.h"
+#include "host/driver_thread.h"
+#include "host/gpu_watch.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 static const enum bench_scene_kind scenes[] = {BENCH_SCENE_TYPE, BENCH_SCENE_SCROLL, BENCH_SCENE_VIDEO};
-enum { SCENES = sizeof(scenes) / sizeof(scenes[0]) };
+enum { SCENES = sizeof(scenes) / sizeof(scenes[0]), END_LIMIT_S = 5 };
 
 struct bench_encode {
     const struct config *config;
@@ -28,16 +29,22 @@ struct bench_encode {
 
 /* --- which encoders --- */
 
-static void ask_drivers(struct bench_encode *self)
+/* Each has its own time to answer in; who hangs is one of those that cannot be used. */
+static bool ask_drivers(struct bench_encode *self)
 {
-    struct encoder_report all[ENCODER_REPORTS_MAX];
-    bench_alarm_set();
-    int count = encoder_probe(self->options.encoder, all);
-    gpu_read("", &self->site.gpu);
-    bench_alarm_clear();
-    for (int i = 0; i < count; i++)
-        if (self->options.codecs[all[i].codec])
-            self->site.reports[self->site.count++] = all[i];
+    struct driver_thread *drivers = driver_thread_create(NULL);
+    struct encoders encoders = {.drivers = drivers};
+    struct gpu_watch gpu = {.root = "", .drivers = drivers};
+    if (!drivers)
+        return false;
+    encoders_probe(&encoders, self->options.encoder);
+    gpu_watch_read(&gpu);
+    driver_thread_destroy(drivers);
+    self->site.gpu = gpu.facts;
+    for (int i = 0; i < encoders.count; i++)
+        if (self->options.codecs[encoders.reports[i].codec])
+            self->site.reports[self->site.count++] = encoders.reports[i];
+    return true;
 }
 
 static int count_usable(const struct bench_encode *self)
@@ -141,7 +148,8 @@ static bool run(struct bench_encode *self)
 {
     bench_machine_read(&self->site.machine);
     bench_encode_print_machine(&self->site);
-    ask_drivers(self);
+    if (!ask_drivers(self))
+        return false;
     if (!self->site.count) {
         fprintf(stderr, "earthshine: this build has no encoder \"%s\" for these codecs\n", self->options.encoder);
         return false;
@@ -175,5 +183,7 @@ int bench_encode_run(const struct config *config, int count, char **arguments)
     process_return_freed_memory();      /* as the host does */
     if (self.options.json && !bench_words_can_write(self.options.json))
         return EXIT_FAILED;
-    return run(&self) ? EXIT_FINE : EXIT_FAILED;
+    bool good = run(&self);
+    process_end_within(END_LIMIT_S); /* a driver that hangs may do so at the exit, too */
+    return good ? EXIT_FINE : EXIT_FAILED;
 }

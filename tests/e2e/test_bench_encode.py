@@ -224,11 +224,19 @@ class OnTheDouble(BenchEncodeTest):
         self.assertEqual(self.document()["under_way"], "nvenc h264 420 640x480 type")
 
     def test_a_driver_that_hangs_from_the_beginning(self):
-        self.script("hang=0")
-        done = self.bench(*SHORT, code=1)
-        self.assertIn("where the text above ends", done.stderr)
-        self.assertTrue(done.stdout.startswith("earthshine "), done.stdout)
-        self.assertNotIn("works", done.stdout)
+        for call in ("cuInit", "nvmlInit"):
+            with self.subTest(call=call):
+                self.script(f"hang_call={call}")
+                done = self.bench("--size", "640x480", "--seconds", "1", "--codec", "h264")
+                document = self.document()
+                self.assert_report(done, document)
+                usable = [e["name"] for e in document["encoders"] if e["usable"]]
+                self.assertEqual({r["encoder"] for r in document["results"]}, set(usable))
+                self.assertEqual(len(document["gpu"]["findings"]), 1)
+                if call == "cuInit":
+                    self.assertEqual(usable, ["x264"])
+                    for encoder in document["encoders"][:2]:
+                        self.assertEqual(encoder["reason"], "its driver has not answered for 10 s")
 
     def test_a_size_the_gpu_cannot_do_is_left_out(self):
         self.script("cap.width_max=700")
