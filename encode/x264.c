@@ -12,8 +12,8 @@
  * Little change: such pictures, and bands of rows in which nothing changes, are made without libx264: see
  * encode/x264_bands.h.
  *
- * Tools: those of `ultrafast` (whole-pixel search, one reference) with CABAC, the 8x8 transform, small intra blocks and
- * a weak loop filter, which costs little of its speed and gives better pictures than `superfast` at the same rate: see
+ * Tools: those of `ultrafast` (whole-pixel search, one reference) with CABAC, small blocks in IDRs and a weak loop
+ * filter, which costs little of its speed and gives better pictures than `superfast` at the same rate: see
  * docs/architecture.md, "Software encoding".
  */
 #include "base/container_of.h"
@@ -37,7 +37,7 @@ enum {
     BAND_ROWS = 15,    /* of macroblocks, where there is no reason for less */
     MV_RANGE = 128,    /* px; libx264 makes a table of this for each QP, and the usual 512 take 5 ms more to open */
     THREADS_MAX = 8,   /* each thread is a slice more, and slices cost bits */
-    DEBLOCK = -3,      /* off below QP 22, where it blurs text */
+    DEBLOCK = -2,      /* off below QP 20, where it blurs text */
     QP_MIDDLE = 30,    /* any between the ends of the range */
     /* A second. CABAC takes a sixth more time for a moving picture, and gives 1.6 dB: tests/quality. With 2 cores it
      * is for 1080p60 and not for 1440p60. */
@@ -127,7 +127,9 @@ static void set_quantiser(x264_param_t *param, bool has_time)
     param->rc.f_ip_factor = exp2f((QP_MIDDLE - QP_CONTROL_MIN) / 6.0F);
     param->rc.f_pb_factor = exp2f((QP_CONTROL_MAX - QP_MIDDLE) / 6.0F);
     param->b_cabac = has_time;
-    param->analyse.intra = param->analyse.inter = X264_ANALYSE_I4x4 | X264_ANALYSE_I8x8;
+    param->analyse.intra = X264_ANALYSE_I4x4;
+    param->analyse.inter = 0;
+    param->analyse.b_transform_8x8 = 0;
     param->b_deblocking_filter = 1;
     param->i_deblocking_filter_alphac0 = param->i_deblocking_filter_beta = DEBLOCK;
 }
@@ -152,6 +154,7 @@ static void set_bitrate(x264_param_t *param, const struct encoder_config *config
     param->rc.i_qp_min = VBV_QP_MIN;
     param->rc.b_mb_tree = 0;
     param->rc.i_lookahead = 0;
+    param->analyse.b_transform_8x8 = 1;
 }
 
 /* Codes of H.273, "colour" in docs/protocol.md. BT.2020 needs ten bits: eight-bit streams fall back to BT.709. */
@@ -186,7 +189,6 @@ static void set_structure(x264_param_t *param, const struct encoder_config *conf
     param->i_nal_hrd = X264_NAL_HRD_NONE;
     param->b_stitchable = 1;                            /* headers that do not depend on the pictures */
     param->analyse.i_weighted_pred = X264_WEIGHTP_NONE; /* would switch the damage hints off */
-    param->analyse.b_transform_8x8 = 1;                 /* makes it High profile also with the fastest preset */
     param->analyse.b_mb_info = 1;
     param->analyse.i_mv_range = MV_RANGE;
 }

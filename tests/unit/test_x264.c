@@ -159,8 +159,10 @@ static unsigned take_ue(struct bits *self)
     return (1U << zeros) - 1 + take_bits(self, zeros);
 }
 
+enum { BASELINE = 66, MAIN = 77, CONSTRAINT_SET1 = 0x40 }; /* without the tools that few can decode */
+
 struct sps {
-    unsigned profile, references, full_range, colour[3], restriction, reorder, buffering;
+    unsigned profile, constraints, references, full_range, colour[3], restriction, reorder, buffering;
 };
 
 static void parse_vui(struct bits *bits, struct sps *ret_sps)
@@ -195,7 +197,7 @@ static void parse_vui(struct bits *bits, struct sps *ret_sps)
     ret_sps->buffering = take_ue(bits);
 }
 
-/* seq_parameter_set_data of High profile without scaling lists, H.264 7.3.2.1.1 and E.1.1. */
+/* seq_parameter_set_data of a profile below High, H.264 7.3.2.1.1 and E.1.1. */
 static struct sps parse_sps(const struct au_part *part)
 {
     struct annexb_nal nal = {0};
@@ -206,15 +208,11 @@ static struct sps parse_sps(const struct au_part *part)
         if (!(part->data[i] == 3 && part->data[i - 1] == 0 && part->data[i - 2] == 0))
             bits.data[bits.size++] = part->data[i];
     sps.profile = take_bits(&bits, 8);
-    take_bits(&bits, 16);                /* constraints, level */
-    take_ue(&bits);                      /* id */
-    assert_int_equal(take_ue(&bits), 1); /* 4:2:0 */
-    assert_int_equal(take_ue(&bits), 0); /* 8 bits */
-    assert_int_equal(take_ue(&bits), 0);
-    take_bits(&bits, 1);
-    assert_int_equal(take_bits(&bits, 1), 0); /* no scaling lists */
-    take_ue(&bits);                           /* frame_num */
-    if (take_ue(&bits) == 0)                  /* pic_order_cnt_type */
+    sps.constraints = take_bits(&bits, 8);
+    take_bits(&bits, 8);     /* level */
+    take_ue(&bits);          /* id */
+    take_ue(&bits);          /* frame_num */
+    if (take_ue(&bits) == 0) /* pic_order_cnt_type */
         take_ue(&bits);
     sps.references = take_ue(&bits);
     take_bits(&bits, 1);
@@ -248,7 +246,7 @@ static void the_parameter_set_promises_one_reference_no_delay_and_the_colours(vo
         rig_open(&rig, &config);
         encode_rig_encode(&rig, false);
         struct sps sps = parse_sps(&rig.part);
-        assert_int_equal(sps.profile, 100);
+        assert_true(sps.profile == MAIN || (sps.profile == BASELINE && sps.constraints & CONSTRAINT_SET1));
         assert_int_equal(sps.references, 1);
         assert_int_equal(sps.reorder, 0);
         assert_int_equal(sps.buffering, sps.references);
