@@ -211,6 +211,7 @@ static void probe(const struct encoder_ops *ops, enum encoder_codec codec, struc
         (struct encoder_report){.name = ops->name, .hardware = ops->hardware, .codec = codec, .format = ops->format};
     ret_report->usable = probe_format(ops, ops->format, ret_report, ret_report->reason, sizeof(ret_report->reason));
     log_debug("encoder: probed %s: %s", ops->name, ret_report->usable ? "usable" : ret_report->reason);
+    ret_report->final = !ret_report->usable && ops->is_final && ops->is_final(ret_report->reason);
     if (!ret_report->usable)
         return;
     ret_report->reason[0] = '\0';

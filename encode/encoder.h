@@ -53,6 +53,8 @@ struct encoder_ops {
     int other_count;
     /* Optional. False: the libraries of this process do not know the codec, whatever the GPU; it gets no report. */
     bool (*knows)(enum encoder_codec codec);
+    /* Optional. What create() gave as reason does not change as long as this process runs: GPU or driver lack it. */
+    bool (*is_final)(const char *reason);
     /* NULL on failure: `ret_reason` says why in words for the operator; not logged. */
     struct encoder *(*create)(const struct encoder_config *config, char *ret_reason, size_t reason_size);
     void (*destroy)(struct encoder *self);
@@ -86,6 +88,7 @@ struct encoder_report {
     bool hardware, usable;
     bool worked; /* not usable now, but it was: `takes` is of then (host/encoders.c) */
     bool silent; /* not usable, as its driver did not answer */
+    bool final;  /* not usable, and not while this process runs */
     enum encoder_codec codec;
     enum frame_format format;
     bool takes[FRAME_FORMATS];    /* what was proved: `format`, if usable, and others */

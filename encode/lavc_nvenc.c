@@ -92,6 +92,17 @@ static struct encoder *nvenc_create(const struct encoder_config *config, char *r
     return encoder;
 }
 
+/* By libavcodec's words; without a licence a driver gives any error. */
+static bool nvenc_is_final(const char *reason)
+{
+    static const char *const texts[] = {"Codec not supported", "required nvenc API version", "unsupported device",
+                                        "no encode device"};
+    bool final = false;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        final |= strstr(reason, texts[i]) != NULL;
+    return final && !strstr(reason, NVML_NO_LICENCE);
+}
+
 const struct encoder_ops encoder_nvenc_lavc = {
     .name = "nvenc-lavc",
     .stands_in_for = "nvenc",
@@ -102,6 +113,7 @@ const struct encoder_ops encoder_nvenc_lavc = {
     .others = {FRAME_P010, FRAME_YUV444, FRAME_YUV444_10},
     .other_count = 3,
     .knows = nvenc_knows,
+    .is_final = nvenc_is_final,
     .create = nvenc_create,
     .destroy = lavc_destroy,
     .encode = lavc_encode,

@@ -367,6 +367,7 @@ const struct encoder_ops encoder_nvenc = {
     .format = FRAME_NV12,
     .others = {FRAME_P010, FRAME_YUV444, FRAME_YUV444_10},
     .other_count = 3,
+    .is_final = nvenc_driver_is_final,
     .create = nvenc_create,
     .destroy = nvenc_destroy,
     .encode = nvenc_encode,

@@ -268,3 +268,14 @@ void nvenc_driver_leave(struct nvenc_driver *self)
     CUcontext popped;
     self->cuda.context_pop(&popped);
 }
+
+/* Without a licence a driver gives any error. */
+bool nvenc_driver_is_final(const char *reason)
+{
+    static const char *const texts[] = {"is not supported by the encoder of this GPU", "the NVIDIA driver is too old",
+                                        "the GPU has no encoder", "is not supported by its driver"};
+    bool final = false;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        final |= strstr(reason, texts[i]) != NULL;
+    return final && !strstr(reason, NVML_NO_LICENCE);
+}

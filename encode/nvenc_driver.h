@@ -51,3 +51,6 @@ bool nvenc_driver_check(struct nvenc_driver *self, const char *call, NVENCSTATUS
                         size_t reason_size);
 bool nvenc_driver_check_cuda(struct nvenc_driver *self, const char *call, CUresult error, char *ret_reason,
                              size_t reason_size);
+
+/* The reason of a refusal, as written by nvenc_driver_open(): what the GPU or its driver cannot do at all. */
+bool nvenc_driver_is_final(const char *reason);

@@ -225,5 +225,5 @@ void nvml_explain_refusal(char *reason, size_t reason_size)
     if (report.kind != NVML_VGPU || report.licence != NVML_LICENCE_MISSING)
         return;
     snprintf(detail, sizeof(detail), "%s", reason);
-    snprintf(reason, reason_size, "this vGPU has no licence (%s)", detail);
+    snprintf(reason, reason_size, NVML_NO_LICENCE " (%s)", detail);
 }

@@ -44,6 +44,7 @@ struct nvml_report {
 };
 
 void nvml_read(struct nvml_report *ret_report);
+#define NVML_NO_LICENCE "this vGPU has no licence"
 /* `reason`: why CUDA or NVENC refused. A driver without a licence does so with general errors: if this is a vGPU
- * without one, the reason begins with that. */
+ * without one, the reason begins with NVML_NO_LICENCE. */
 void nvml_explain_refusal(char *reason, size_t reason_size);

@@ -67,9 +67,10 @@ void encoders_measure(struct encoders *self)
 
 /* --- what refused or failed --- */
 
+/* And may work at another time. */
 static bool is_refused(const struct encoder_report *report)
 {
-    return report->hardware && !report->usable;
+    return report->hardware && !report->usable && (!report->final || report->worked);
 }
 
 /* A driver that hung in a session would hang again. */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * encoders: what the encoders of this machine can do now; what clients are offered follows it. All are tried once at
- * the start. Hardware that refuses then, or that fails in a session (its driver was reset, no licence any more, all its
- * sessions in use), is tried again when a client launches something, at most every 30 s; that which fails in a session
- * also at once, as it may be the session alone. Until it works clients are not offered what it made. A driver that does
- * not answer holds up nothing else (host/driver_thread.h).
+ * the start. Hardware that refuses then (for good, as the GPU lacks a codec: never again), or that fails in a session
+ * (its driver was reset, no licence any more, all its sessions in use), is tried again when a client launches
+ * something, at most every 30 s; that which fails in a session also at once, as it may be the session alone. Until it
+ * works clients are not offered what it made. A driver that does not answer holds up nothing else
+ * (host/driver_thread.h).
  */
 #pragma once
 

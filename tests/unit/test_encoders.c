@@ -112,6 +112,37 @@ static void what_still_refuses_is_left_alone_for_a_while(void **state)
     rig_end(&rig);
 }
 
+static void what_the_gpu_cannot_do_at_all_is_not_tried_again(void **state)
+{
+    static const char *const scripts[] = {"codecs=h264\n", "driver=R450\n",
+                                          "fail.OpenEncodeSessionEx=unsupported_device\nlicence=none\n",
+                                          "fail.OpenEncodeSessionEx=no_encode_device\nlicence=licensed\n"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
+        struct rig rig;
+        rig_begin(&rig, scripts[i]);
+        encoders_probe(&rig.encoders, "nvenc"); /* by both ways */
+        int refused = 0;
+        for (int j = 0; j < rig.encoders.count; j++)
+            refused += !rig.encoders.reports[j].usable;
+        assert_int_equal(refused, i == 0 ? 2 : 4);
+        rig_script("");
+        launch(&rig, 1);
+        assert_int_equal(rig_count("cuInit"), 0); /* nobody was asked */
+        for (int j = 0; j < rig.encoders.count; j++)
+            refused -= !rig.encoders.reports[j].usable;
+        assert_int_equal(refused, 0);
+        rig_end(&rig);
+    }
+    struct rig rig;
+    rig_begin(&rig, "fail.OpenEncodeSessionEx=unsupported_device\nlicence=unlicensed\n"); /* any error then */
+    encoders_probe(&rig.encoders, "nvenc");
+    rig_change("");
+    launch(&rig, 1);
+    assert_true(find(&rig, "nvenc")->usable);
+    rig_end(&rig);
+}
+
 static void what_works_is_not_tried_again(void **state)
 {
     (void)state;
@@ -282,6 +313,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refused_hardware_is_tried_again_at_a_launch),
         cmocka_unit_test(what_still_refuses_is_left_alone_for_a_while),
+        cmocka_unit_test(what_the_gpu_cannot_do_at_all_is_not_tried_again),
         cmocka_unit_test(what_works_is_not_tried_again),
         cmocka_unit_test(what_fails_in_a_session_is_not_offered_until_a_launch_finds_it_working),
         cmocka_unit_test(a_failure_of_a_session_alone_is_soon_forgiven),
