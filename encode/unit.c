@@ -2,7 +2,13 @@
 #include "encode/unit.h"
 
 #include "encode/av1_unit.h"
+#include "encode/h264_unit.h"
 #include "encode/hevc_unit.h"
+
+#include <assert.h>
+
+static_assert(UNIT_GROWTH_MAX >= (int)H264_SPS_GROWTH_MAX && UNIT_GROWTH_MAX >= (int)HEVC_SPS_GROWTH_MAX,
+              "the larger of the two");
 
 bool unit_finish(enum encoder_codec codec, uint8_t *data, size_t size, struct au_part *ret_part)
 {

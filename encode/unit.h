@@ -3,9 +3,8 @@
 #pragma once
 
 #include "encode/encoder.h"
-#include "encode/h264_unit.h"
 
-enum { UNIT_GROWTH_MAX = H264_SPS_GROWTH_MAX }; /* room that unit_finish() needs behind the data */
+enum { UNIT_GROWTH_MAX = 24 /* room that unit_finish() needs behind the data */ };
 
 /* As h264_unit_finish() and its counterparts. */
 bool unit_finish(enum encoder_codec codec, uint8_t *data, size_t size, struct au_part *ret_part);

@@ -29,7 +29,7 @@ static const uint8_t tidy[] = {
 
 static bool finish(const uint8_t *bytes, size_t size, uint8_t *ret_bytes, size_t *ret_size, enum part_type *ret_type)
 {
-    uint8_t *data = malloc(size ? size : 1);
+    uint8_t *data = malloc(size + HEVC_SPS_GROWTH_MAX);
     struct au_part part;
     assert_non_null(data);
     memcpy(data, bytes, size);
