@@ -89,7 +89,7 @@ static bool load_cuda(struct nvenc_driver *self, char *ret_reason, size_t reason
         {"cuGetErrorString", &cuda->error_string},
         {"cuMemAllocPitch_v2", &cuda->mem_alloc_pitch},
         {"cuMemFree_v2", &cuda->mem_free},
-        {"cuMemcpy2D_v2", &cuda->memcpy_2d},
+        {"cuMemcpy2DAsync_v2", &cuda->memcpy_2d_async},
     };
     self->cuda_library = load("libcuda.so.1");
     if (!self->cuda_library) {

@@ -24,7 +24,7 @@ struct nvenc_cuda {
     tcuGetErrorString *error_string;
     tcuMemAllocPitch_v2 *mem_alloc_pitch;
     tcuMemFree_v2 *mem_free;
-    tcuMemcpy2D_v2 *memcpy_2d;
+    tcuMemcpy2DAsync_v2 *memcpy_2d_async;
 };
 
 struct nvenc_driver {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 enum { ELEMENT_BYTES = 16 }; /* of accesses that cuMemAllocPitch shall make fast: 4, 8 or 16 */
+static const CUstream DEFAULT_STREAM = NULL;
 
 static size_t row_bytes(const struct nvenc_input *self)
 {
@@ -147,7 +148,8 @@ static bool fill_buffer(struct nvenc_input *self, const struct frame *frame, cha
     return nvenc_driver_check(self->driver, "NvEncUnlockInputBuffer", status, ret_reason, reason_size);
 }
 
-/* One rectangle of one plane, in samples of luma and even. The default stream: NvEncMapInputResource waits for it. */
+/* One rectangle of one plane, in samples of luma and even. NvEncMapInputResource waits for what is in the default
+ * stream; cuMemcpy2D() would itself wait for the rectangle before, and sleep. */
 static CUresult copy_plane(struct nvenc_input *self, const struct frame *frame, int plane, struct rect r)
 {
     const struct frame_shape *shape = frame_shape_of(self->layout.format);
@@ -167,7 +169,7 @@ static CUresult copy_plane(struct nvenc_input *self, const struct frame *frame, 
         .WidthInBytes = (size_t)r.width * (size_t)shape->pixel_bytes,
         .Height = (size_t)(r.height / divisor),
     };
-    return self->driver->cuda.memcpy_2d(&copy);
+    return self->driver->cuda.memcpy_2d_async(&copy, DEFAULT_STREAM);
 }
 
 static bool upload(struct nvenc_input *self, const struct frame *frame, struct rect r, char *ret_reason,
@@ -177,7 +179,7 @@ static bool upload(struct nvenc_input *self, const struct frame *frame, struct r
     struct rect even = {x, y, (r.x + r.width + 1 - x) & ~1, (r.y + r.height + 1 - y) & ~1};
     for (int plane = 0; plane < frame_shape_of(self->layout.format)->planes; plane++) {
         CUresult error = copy_plane(self, frame, plane, even);
-        if (!nvenc_driver_check_cuda(self->driver, "cuMemcpy2D", error, ret_reason, reason_size))
+        if (!nvenc_driver_check_cuda(self->driver, "cuMemcpy2DAsync", error, ret_reason, reason_size))
             return false;
     }
     return true;

@@ -29,8 +29,8 @@ bool nvenc_input_open(struct nvenc_input *self, struct nvenc_driver *driver, con
 /* No picture is being encoded. A half-opened or zeroed one is fine. */
 void nvenc_input_close(struct nvenc_input *self);
 
-/* `damage`: what differs from the picture given last; of the first one all is taken. The frame is only read during the
- * call. False: nothing can be given any more, which holds for the next one, too. */
+/* `damage`: what differs from the picture given last; of the first one all is taken. The frame is read until it is
+ * taken back, or the input is closed. False: nothing can be given any more, which holds for the next one, too. */
 bool nvenc_input_give(struct nvenc_input *self, const struct frame *frame, const struct region *damage,
                       char *ret_reason, size_t reason_size);
 /* When its bitstream has been fetched. */

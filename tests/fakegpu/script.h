@@ -26,7 +26,7 @@
  *   hang_call=NAME          cuInit or nvmlInit does not come back as long as this line stands
  *   grey=N                  from the N-th on, grey is encoded instead of the pictures given
  *   fail.NAME=ERROR         every call of that name (`fail.InitializeEncoder=generic`); of CUDA's, cuMemAllocPitch and
- *                           cuMemcpy2D: error 2 for out_of_memory, else 999
+ *                           cuMemcpy2D (and Async): error 2 for out_of_memory, else 999
  *   fail.picture.N=ERROR    EncodePicture of the N-th picture of each session. After device_not_exist, from here or the
  *                           line above, the session is lost: each further call gives it again, but DestroyEncoder
  *   cuda_error=100          what cuInit gives [0]

@@ -213,7 +213,7 @@ static void what_fails_later_is_said(void **state)
     static const struct {
         const char *script, *reason;
     } cases[] = {
-        {"fail.cuMemcpy2D=generic\n", "cuMemcpy2D failed: "},
+        {"fail.cuMemcpy2D=generic\n", "cuMemcpy2DAsync failed: "},
         {"fail.MapInputResource=generic\n", "NvEncMapInputResource failed: unknown error"},
     };
     struct region nothing = {.count = 0};
