@@ -179,19 +179,22 @@ static enum sessions_result launch(struct rig *rig, int client, uint32_t app_id)
     return launch_with(rig, client, &(struct launch){.app_id = app_id});
 }
 
-static void request(struct rig *rig, const struct address *peer, const char *line, const char *body)
+/* The status of the answer. */
+static int request(struct rig *rig, const struct address *peer, const char *line, const char *body)
 {
+    int status = 0;
     char text[2048], reply[RTSP_SERVER_REPLY_MAX + 1];
     int size = snprintf(text, sizeof(text), "%s RTSP/1.0\r\nCSeq: 1\r\nContent-length: %zu\r\n\r\n%s", line,
                         strlen(body), body);
     const struct rtsp_server_message message = {.bytes = (uint8_t *)text, .size = (size_t)size, .peer = peer};
     size_t got = sessions_rtsp(rig->sessions, &message, (uint8_t *)reply, sizeof(reply) - 1);
     reply[got] = '\0';
-    assert_memory_equal(reply, "RTSP/1.0 200", 12);
+    assert_int_equal(sscanf(reply, "RTSP/1.0 %d", &status), 1);
+    return status;
 }
 
-/* The whole dialog of a client that knows no session ids. */
-static void announce(struct rig *rig, int client, int width, int height, int fps)
+/* The whole dialog of a client that knows no session ids; the status of its end. */
+static int announce_codec(struct rig *rig, int client, enum encoder_codec codec, int width, int height, int fps)
 {
     char body[1024];
     struct address peer = caller(client).peer;
@@ -201,12 +204,17 @@ static void announce(struct rig *rig, int client, int width, int height, int fps
         "a=x-nv-video[0].clientViewportWd:%d \r\na=x-nv-video[0].clientViewportHt:%d \r\na=x-nv-video[0].maxFPS:%d "
         "\r\na=x-nv-video[0].packetSize:1392 \r\na=x-nv-vqos[0].bw.maximumBitrateKbps:8000 \r\n"
         "a=x-nv-audio.surround.numChannels:2 \r\na=x-nv-audio.surround.channelMask:3 \r\n"
-        "a=x-nv-general.useReliableUdp:13 \r\n",
-        width, height, fps);
-    request(rig, &peer, "SETUP streamid=audio/0/0", "");
-    request(rig, &peer, "SETUP streamid=video/0/0", "");
-    request(rig, &peer, "SETUP streamid=control/13/0", "");
-    request(rig, &peer, "ANNOUNCE streamid=control/13/0", body);
+        "a=x-nv-general.useReliableUdp:13 \r\na=x-nv-vqos[0].bitStreamFormat:%d \r\n",
+        width, height, fps, codec);
+    assert_int_equal(request(rig, &peer, "SETUP streamid=audio/0/0", ""), 200);
+    assert_int_equal(request(rig, &peer, "SETUP streamid=video/0/0", ""), 200);
+    assert_int_equal(request(rig, &peer, "SETUP streamid=control/13/0", ""), 200);
+    return request(rig, &peer, "ANNOUNCE streamid=control/13/0", body);
+}
+
+static void announce(struct rig *rig, int client, int width, int height, int fps)
+{
+    assert_int_equal(announce_codec(rig, client, ENCODER_H264, width, height, fps), 200);
 }
 
 static void told(struct rig *rig, const char *events)
@@ -650,6 +658,72 @@ static void the_rate_of_a_session_is_at_most_what_its_client_asked_for(void **st
     pump(rig);
 }
 
+/* --- what is offered --- */
+
+static void add_report(struct rig *rig, const struct encoder_report *report)
+{
+    rig->reports[rig->sessions->config.report_count++] = *report;
+}
+
+/* Of a session whose encoder nobody makes. */
+static void await_end(struct rig *rig)
+{
+    while (session_of(rig, ALICE))
+        pump(rig);
+}
+
+static const struct launch at_720p60 = {.width = 1280, .height = 720, .fps = 60};
+
+static void no_more_of_a_codec_is_announced_than_software_holds(void **state)
+{
+    struct rig *rig = *state;
+    rig->config.codecs = CONFIG_CODECS_HEVC;
+    add_report(rig, &(struct encoder_report){.name = "software",
+                                             .usable = true,
+                                             .codec = ENCODER_HEVC,
+                                             .pixels_per_s = INT64_C(2) * 1280 * 720 * 60});
+    assert_int_equal(launch_with(rig, ALICE, &at_720p60), SESSIONS_OK);
+    assert_int_equal(announce_codec(rig, ALICE, ENCODER_HEVC, 1280, 720, 120), 400);
+    assert_int_equal(announce_codec(rig, ALICE, ENCODER_HEVC, 1920, 1080, 60), 400);
+    assert_int_equal(announce_codec(rig, ALICE, ENCODER_HEVC, 1280, 720, 60), 200);
+    await_end(rig);
+}
+
+static void no_larger_pictures_are_announced_than_the_gpu_makes(void **state)
+{
+    struct rig *rig = *state;
+    add_report(rig, &(struct encoder_report){.name = "gpu",
+                                             .hardware = true,
+                                             .usable = true,
+                                             .codec = ENCODER_HEVC,
+                                             .limits = {.width_max = 1280, .height_max = 1080}});
+    assert_int_equal(launch_with(rig, ALICE, &at_720p60), SESSIONS_OK);
+    assert_int_equal(announce_codec(rig, ALICE, ENCODER_HEVC, 1920, 1080, 60), 400);
+    assert_int_equal(announce_codec(rig, ALICE, ENCODER_HEVC, 1280, 1080, 60), 200);
+    await_end(rig);
+    assert_int_equal(launch_with(rig, ALICE, &(struct launch){.width = 5120, .height = 1440, .fps = 60}),
+                     SESSIONS_TOO_LARGE);
+}
+
+static void on_encoder_failed(void *ctx, const char *name, bool hung)
+{
+    struct rig *rig = ctx;
+    char *end = rig->events + strlen(rig->events);
+    snprintf(end, sizeof(rig->events) - (size_t)(end - rig->events), "%s %s\n", name, hung ? "hung" : "failed");
+}
+
+static void an_encoder_that_cannot_be_made_is_told_before_the_session_ends(void **state)
+{
+    struct rig *rig = *state;
+    rig->sessions->config.encoder_failed = on_encoder_failed;
+    add_report(rig, &(struct encoder_report){
+                        .name = "gpu", .hardware = true, .usable = true, .codec = ENCODER_HEVC}); /* nobody makes it */
+    assert_int_equal(launch_with(rig, ALICE, &at_720p60), SESSIONS_OK);
+    assert_int_equal(announce_codec(rig, ALICE, ENCODER_HEVC, 1280, 720, 60), 200);
+    await_end(rig);
+    told(rig, "LAUNCHED 7 alice 0/0\nANNOUNCED 7 alice 0/0\ngpu failed\nENDED 7 alice 0/0\n");
+}
+
 #define RIGGED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -679,6 +753,9 @@ int main(void)
         RIGGED(of_two_sessions_that_wait_for_sound_none_is_guessed),
         RIGGED(all_end_with_the_host),
         RIGGED(the_page_is_told_who_owns_the_mode),
+        RIGGED(no_more_of_a_codec_is_announced_than_software_holds),
+        RIGGED(no_larger_pictures_are_announced_than_the_gpu_makes),
+        RIGGED(an_encoder_that_cannot_be_made_is_told_before_the_session_ends),
         RIGGED(the_rate_of_a_session_is_at_most_what_its_client_asked_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
