@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is wrong with the GPU is logged, and said on the page with what to do; on the driver double (tests/fakegpu)."""
+import re
 import unittest
 
-from harness import Page
+from harness import Page, wait_for
 from test_nvenc import DoubleTest
 
 
@@ -28,6 +29,27 @@ class Licensed(DoubleTest):
         self.assertEqual(gpu["nvml"]["licence"], "held")
         self.assertEqual(gpu["findings"], [])
         self.assertNotIn("WARN gpu", self.host.log())
+
+
+class LicenceLost(DoubleTest):
+    """A driver may refuse to encode then; one that only gets slower is found out by the look of each minute (unit.gpu)."""
+    settings = {"encoder": "auto"}
+
+    def test_it_is_told_while_the_stream_goes_on(self):
+        page = Page(self.host)
+        stream = self.start_stream(self.client, *self.stream_options("--seconds", 8, "--decode"))
+        stream.wait_streaming()
+        wait_for(lambda: re.search(r"stream \w+: [1-9][\d.]* fps .*nvenc", self.log()), 20, "pictures of the GPU")
+        self.assertEqual(page.call("GET", "status")["gpu"]["findings"], [])
+        self.script("licence=unlicensed", "fail.EncodePicture=generic")
+
+        def findings():
+            return page.call("GET", "status")["gpu"]["findings"]
+        wait_for(findings, 20, "a word about it")
+        self.assertIn("has no licence", findings()[0]["what"])
+        self.assertIn("WARN gpu: " + findings()[0]["what"], self.log())
+        wait_for(lambda: re.search(r"stream \w+: [1-9][\d.]* fps .*x264", self.log()), 20, "pictures in software")
+        self.assert_clean(stream.report())
 
 
 class Silent(DoubleTest):

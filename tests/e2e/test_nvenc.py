@@ -325,7 +325,7 @@ class AfterFailure(DoubleTest):
 
     def is_broken(self):
         encoders = Page(self.host).call("GET", "status")["encoders"]
-        return any(one["name"] == "nvenc" and not one["usable"] for one in encoders)
+        return any(one["name"].startswith("nvenc") and not one["usable"] for one in encoders)
 
 
 class Failure(AfterFailure):
