@@ -1,64 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host/bench_eye.h"
 
+#include "host/bench_decoder.h"
+
+#include <libavutil/pixdesc.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include <libavcodec/avcodec.h>
-#include <libavutil/pixdesc.h>
 
 struct bench_eye {
-    AVCodecContext *decoder;
-    AVPacket *packet;
-    AVFrame *picture;
+    struct bench_decoder decoder;
 };
 
 void bench_eye_destroy(struct bench_eye *self)
 {
     if (!self)
         return;
-    avcodec_free_context(&self->decoder);
-    av_packet_free(&self->packet);
-    av_frame_free(&self->picture);
+    bench_decoder_close(&self->decoder);
     free(self);
-}
-
-/* One thread: more would hold pictures back. */
-static bool open_decoder(struct bench_eye *self, const AVCodec *codec)
-{
-    self->decoder = avcodec_alloc_context3(codec);
-    self->packet = av_packet_alloc();
-    self->picture = av_frame_alloc();
-    if (!self->decoder || !self->packet || !self->picture)
-        return false;
-    self->decoder->flags |= AV_CODEC_FLAG_LOW_DELAY;
-    self->decoder->err_recognition = AV_EF_EXPLODE;
-    self->decoder->thread_count = 1;
-    return avcodec_open2(self->decoder, codec, NULL) == 0;
 }
 
 struct bench_eye *bench_eye_create(enum encoder_codec codec)
 {
     static const enum AVCodecID ids[] = {
         [ENCODER_H264] = AV_CODEC_ID_H264, [ENCODER_HEVC] = AV_CODEC_ID_HEVC, [ENCODER_AV1] = AV_CODEC_ID_AV1};
-    const AVCodec *decoder = avcodec_find_decoder(ids[codec]);
-    struct bench_eye *self = decoder ? calloc(1, sizeof(*self)) : NULL;
-    if (self && open_decoder(self, decoder))
+    struct bench_eye *self = calloc(1, sizeof(*self));
+    if (self && bench_decoder_open(&self->decoder, ids[codec], 0))
         return self;
     bench_eye_destroy(self);
     return NULL;
-}
-
-static bool decode(struct bench_eye *self, const struct au_part *part)
-{
-    if (av_new_packet(self->packet, (int)part->size) < 0)
-        return false;
-    memcpy(self->packet->data, part->data, part->size);
-    int sent = avcodec_send_packet(self->decoder, self->packet);
-    av_packet_unref(self->packet);
-    return sent == 0 && avcodec_receive_frame(self->decoder, self->picture) == 0 &&
-           !(self->picture->flags & AV_FRAME_FLAG_CORRUPT) && self->picture->decode_error_flags == 0;
 }
 
 static bool has_luma_like(const AVFrame *picture, const struct frame *painted)
@@ -146,9 +115,9 @@ static enum bench_eye_result judge(const AVFrame *picture, const struct frame *p
 enum bench_eye_result bench_eye_see(struct bench_eye *self, const struct au_part *part, const struct frame *painted,
                                     double *ret_psnr)
 {
-    if (!decode(self, part))
+    if (!bench_decoder_decode(&self->decoder, part))
         return BENCH_EYE_NOTHING;
-    enum bench_eye_result result = judge(self->picture, painted, ret_psnr);
-    av_frame_unref(self->picture);
+    enum bench_eye_result result = judge(self->decoder.picture, painted, ret_psnr);
+    av_frame_unref(self->decoder.picture);
     return result;
 }

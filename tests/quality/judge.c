@@ -1,66 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/quality/judge.h"
 
+#include "host/bench_decoder.h"
 #include "tests/quality/metrics.h"
 
-#include <libavcodec/avcodec.h>
 #include <libavutil/video_enc_params.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct judge {
-    AVCodecContext *decoder;
-    AVPacket *packet;
-    AVFrame *picture;
+    struct bench_decoder decoder;
 };
 
 void judge_destroy(struct judge *self)
 {
     if (!self)
         return;
-    avcodec_free_context(&self->decoder);
-    av_packet_free(&self->packet);
-    av_frame_free(&self->picture);
+    bench_decoder_close(&self->decoder);
     free(self);
 }
 
 struct judge *judge_create(void)
 {
     struct judge *self = calloc(1, sizeof(*self));
-    const AVCodec *codec = avcodec_find_decoder(AV_CODEC_ID_H264);
-    if (self && codec) {
-        self->decoder = avcodec_alloc_context3(codec);
-        self->packet = av_packet_alloc();
-        self->picture = av_frame_alloc();
-    }
-    if (self && self->decoder && self->packet && self->picture) {
-        self->decoder->flags |= AV_CODEC_FLAG_LOW_DELAY;
-        self->decoder->export_side_data |= AV_CODEC_EXPORT_DATA_VIDEO_ENC_PARAMS;
-        self->decoder->err_recognition = AV_EF_EXPLODE;
-        self->decoder->thread_count = 1;
-        if (avcodec_open2(self->decoder, codec, NULL) == 0)
-            return self;
-    }
+    if (self && bench_decoder_open(&self->decoder, AV_CODEC_ID_H264, AV_CODEC_EXPORT_DATA_VIDEO_ENC_PARAMS))
+        return self;
     fprintf(stderr, "quality: no H.264 decoder\n");
     judge_destroy(self);
     return NULL;
 }
 
-static bool decode(struct judge *self, const struct au_part *part)
+static double area_psnr(const AVFrame *picture, const struct frame *painted, struct rect r)
 {
-    if (av_new_packet(self->packet, (int)part->size) < 0)
-        return false;
-    memcpy(self->packet->data, part->data, part->size);
-    int sent = avcodec_send_packet(self->decoder, self->packet);
-    av_packet_unref(self->packet);
-    return sent == 0 && avcodec_receive_frame(self->decoder, self->picture) == 0 &&
-           !(self->picture->flags & AV_FRAME_FLAG_CORRUPT) && self->picture->decode_error_flags == 0;
-}
-
-static double area_psnr(const struct judge *self, const struct frame *painted, struct rect r)
-{
-    const AVFrame *picture = self->picture;
     struct metrics_plane a = {.data = painted->planes[0] + (int64_t)r.y * painted->strides[0] + r.x,
                               .stride = painted->strides[0],
                               .step = 1,
@@ -72,7 +43,7 @@ static double area_psnr(const struct judge *self, const struct frame *painted, s
     return metrics_psnr(metrics_squared_error(&a, &b), (int64_t)r.width * r.height);
 }
 
-static double chroma_psnr(const struct judge *self, const struct frame *painted)
+static double chroma_psnr(const AVFrame *picture, const struct frame *painted)
 {
     int64_t error = 0;
     struct metrics_plane a = {.stride = painted->strides[1],
@@ -82,27 +53,27 @@ static double chroma_psnr(const struct judge *self, const struct frame *painted)
     for (int i = 0; i < 2; i++) {
         struct metrics_plane b = a;
         a.data = painted->planes[1] + i;
-        b.data = self->picture->data[1 + i];
-        b.stride = self->picture->linesize[1 + i];
+        b.data = picture->data[1 + i];
+        b.stride = picture->linesize[1 + i];
         b.step = 1;
         error += metrics_squared_error(&a, &b);
     }
     return metrics_psnr(error, (int64_t)a.width * a.height * 2);
 }
 
-static double luma_ssim(const struct judge *self, const struct frame *painted)
+static double luma_ssim(const AVFrame *picture, const struct frame *painted)
 {
     struct metrics_plane a = {painted->planes[0], painted->strides[0], 1, painted->layout.width,
                               painted->layout.height};
     struct metrics_plane b = a;
-    b.data = self->picture->data[0];
-    b.stride = self->picture->linesize[0];
+    b.data = picture->data[0];
+    b.stride = picture->linesize[0];
     return metrics_ssim(&a, &b);
 }
 
-static double mean_qp(const struct judge *self)
+static double mean_qp(const AVFrame *picture)
 {
-    const AVFrameSideData *side = av_frame_get_side_data(self->picture, AV_FRAME_DATA_VIDEO_ENC_PARAMS);
+    const AVFrameSideData *side = av_frame_get_side_data(picture, AV_FRAME_DATA_VIDEO_ENC_PARAMS);
     AVVideoEncParams *params = side ? (AVVideoEncParams *)(void *)side->data : NULL;
     if (!params || params->nb_blocks == 0)
         return 0;
@@ -116,24 +87,24 @@ bool judge_see(struct judge *self, const struct au_part *part, const struct fram
                struct judge_score *ret_score)
 {
     const struct frame_layout *layout = &painted->layout;
-    if (!decode(self, part)) {
+    AVFrame *picture = self->decoder.picture;
+    if (!bench_decoder_decode(&self->decoder, part)) {
         fprintf(stderr, "quality: an access unit of %zu bytes gave no whole picture\n", part->size);
         return false;
     }
-    if (self->picture->width != layout->width || self->picture->height != layout->height ||
-        self->picture->format != AV_PIX_FMT_YUV420P) {
-        fprintf(stderr, "quality: a picture of %dx%d, format %d, came out\n", self->picture->width,
-                self->picture->height, self->picture->format);
+    if (picture->width != layout->width || picture->height != layout->height || picture->format != AV_PIX_FMT_YUV420P) {
+        fprintf(stderr, "quality: a picture of %dx%d, format %d, came out\n", picture->width, picture->height,
+                picture->format);
         return false;
     }
     if (ret_score)
         *ret_score = (struct judge_score){
-            .psnr_y = area_psnr(self, painted, (struct rect){0, 0, layout->width, layout->height}),
-            .psnr_c = chroma_psnr(self, painted),
-            .psnr_y_area = area_psnr(self, painted, area),
-            .ssim = luma_ssim(self, painted),
-            .qp = mean_qp(self),
+            .psnr_y = area_psnr(picture, painted, (struct rect){0, 0, layout->width, layout->height}),
+            .psnr_c = chroma_psnr(picture, painted),
+            .psnr_y_area = area_psnr(picture, painted, area),
+            .ssim = luma_ssim(picture, painted),
+            .qp = mean_qp(picture),
         };
-    av_frame_unref(self->picture);
+    av_frame_unref(picture);
     return true;
 }
