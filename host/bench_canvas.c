@@ -54,7 +54,7 @@ const char *bench_canvas_open(struct bench_canvas *self, xcb_connection_t *conne
     if (self->width < BENCH_SCENE_MIN_WIDTH || self->height < BENCH_SCENE_MIN_HEIGHT)
         return "the display is too small";
     if (!attach_pixels(self))
-        return "the display has no shared memory";
+        return xcb_connection_has_error(connection) ? "its X server has ended" : "the display has no shared memory";
     const uint32_t values[] = {screen->black_pixel, 1};
     self->window = xcb_generate_id(connection);
     xcb_create_window(connection, XCB_COPY_FROM_PARENT, self->window, screen->root, 0, 0, (uint16_t)self->width,

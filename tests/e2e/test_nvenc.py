@@ -13,6 +13,7 @@ import unittest
 from harness import DisplayTest, Page, Picture, read_index, wait_for
 
 FAKEGPU = os.environ.get("FAKEGPU", "")
+FRAMES = 330  # of a stream with a loss every 61: at least five of them, however slow the machine
 
 
 class DoubleTest(DisplayTest):
@@ -159,7 +160,8 @@ class Rate(DoubleTest):
         time.sleep(4)
         session = page.call("GET", "status")["sessions"][0]
         self.assertEqual(session["bitrate_kbps"], session["bitrate_max_kbps"])
-        limit = session["bitrate_max_kbps"] // 5
+        limit = session["bitrate_max_kbps"] // 8  # less than a loaded machine encodes
+        asked_ns = time.monotonic_ns()
         page.call("POST", "sessions/bitrate", {"id": session["id"], "kbps": str(limit)})
         changed_ns = time.monotonic_ns()
         report = stream.report()
@@ -171,7 +173,7 @@ class Rate(DoubleTest):
         print(f"{before:.1f} Mbit/s, then {after:.1f}, limit {limit / 1000:.1f}")
         self.assertLess(after, limit / 1000 * 1.001)
         self.assertGreater(before, self.falls * after)
-        self.assertEqual(sum(e["idr"] for e in entries if e["last_ns"] > changed_ns), self.idrs_of_a_change)
+        self.assertEqual(sum(e["idr"] for e in entries if e["last_ns"] > asked_ns), self.idrs_of_a_change)
         if self.is_double():
             self.assertEqual(len(self.trace("reconfigure")), 1)
             self.assertLessEqual(sum(p["type"] == "idr" for p in self.trace("picture")[pictures:]), 2)
@@ -203,8 +205,9 @@ class Invalidation(DoubleTest):
         """(report, what arrived, pictures of the double, its invalidations)"""
         index = os.path.join(self.temporary_folder(), "index")
         pictures, forgotten = len(self.trace("picture")), len(self.trace("invalidate"))
-        report = self.client.stream(*self.stream_options("--seconds", 6, "--timecodes", "--loss-per-block", "m+1",
-                                                         "--every", 61, "--invalidate", "--index", index, *more))
+        report = self.client.stream(*self.stream_options("--frames", FRAMES, "--seconds", 60, "--timecodes",
+                                                         "--loss-per-block", "m+1", "--every", 61, "--invalidate",
+                                                         "--index", index, *more))
         self.assertEqual(report["exit"], 0, report["error"])
         self.assertTrue(report["rtsp"]["invalidation_offered"])
         self.assertEqual(report["idr_requests"], 0)
