@@ -169,6 +169,11 @@ class Still(DisplayTest):
         self.assertIsNotNone(box)
         self.assertTrue(box[0] < 250 and box[2] > 850)
 
+
+class Motion(DisplayTest):
+    """Holds a time against the frame interval: runs alone."""
+    scene = None
+
     def test_motion_alone_is_a_picture_within_an_interval(self):
         index = os.path.join(self.temporary_folder(), "index")
         self.display.fill(0x808080)
