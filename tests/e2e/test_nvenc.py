@@ -242,8 +242,8 @@ class Invalidation(DoubleTest):
         self.assertEqual({p["ltr_mark"] for p in marked}, {"0", "1"})
         used = [p for p in pictures if p["ltr_use"] != "0"]
         self.assertGreaterEqual(len(used), 3)
-        # the one that ends GSO may be lost itself, before a picture after it is confirmed
-        self.assertLessEqual(sum(p["type"] == "idr" for p in pictures), 1 + 2 * self.idrs_for_gso())
+        # the one that ends GSO may be lost itself, before a picture after it is confirmed; and a busy client confirms late
+        self.assertLess(sum(p["type"] == "idr" for p in pictures) - 1 - 2 * self.idrs_for_gso(), len(used) / 2)
         decoded = report["decoded"]
         self.assertEqual(decoded["errors"], 0)
         self.assertEqual(decoded["timecodes"], decoded["pictures"], "a picture that cannot be read")
