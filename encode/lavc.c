@@ -6,6 +6,7 @@
 #include "encode/unit.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,7 +100,6 @@ static void set_common(AVCodecContext *context, const struct encoder_config *con
     context->framerate = (AVRational){config->fps_x100, 100};
     context->time_base = (AVRational){100, config->fps_x100};
     context->bit_rate = context->rc_max_rate = rate;
-    context->rc_buffer_size = (int)(rate * 100 / config->fps_x100); /* one picture */
     context->max_b_frames = 0;
     context->slices = config->slices;
     context->profile = profile_of(config);
@@ -152,7 +152,16 @@ struct lavc *lavc_alloc(const struct encoder_ops *ops, const char *codec_name, c
     self->pixels = self->context->pix_fmt = formats[config->layout.format];
     self->context->opaque = self;
     set_common(self->context, config);
+    lavc_set_buffer(self, config, 2);
     return self;
+}
+
+void lavc_set_buffer(struct lavc *self, const struct encoder_config *config, int pictures_x2)
+{
+    int64_t bits = (int64_t)config->bitrate_kbps * 1000 * 100 / config->fps_x100 * pictures_x2 / 2;
+    int64_t burst_bits = (int64_t)config->burst_kbit * 1000;
+    bits = burst_bits && burst_bits < bits ? burst_bits : bits;
+    self->context->rc_buffer_size = bits > INT_MAX ? INT_MAX : (int)bits;
 }
 
 bool lavc_has(const char *codec_name)

@@ -34,6 +34,8 @@ struct lavc {
  * *ret_reason is written. */
 struct lavc *lavc_alloc(const struct encoder_ops *ops, const char *codec_name, const struct encoder_config *config,
                         char *ret_reason, size_t reason_size);
+/* The rate's buffer in `pictures_x2` half pictures, but no more than the client's burst. */
+void lavc_set_buffer(struct lavc *self, const struct encoder_config *config, int pictures_x2);
 bool lavc_has(const char *codec_name); /* whether this libavcodec has the encoder */
 void lavc_set_option(struct lavc *self, const char *name, const char *value);
 struct lavc_option {

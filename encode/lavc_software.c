@@ -25,10 +25,7 @@
 enum { THREADS_MAX = 16 };
 
 /* One and a half pictures: with one, as hardware has it, the picture after a change stays blurred for longer. */
-static void widen_buffer(AVCodecContext *context)
-{
-    context->rc_buffer_size += context->rc_buffer_size / 2;
-}
+enum { BUFFER_PICTURES_X2 = 3 };
 
 /* NULL: *ret_reason is written. */
 static struct lavc *alloc_planar(const struct encoder_ops *ops, const char *codec_name,
@@ -57,7 +54,7 @@ static struct encoder *x265_create(const struct encoder_config *config, char *re
     struct lavc *self = alloc_planar(&encoder_x265, "libx265", config, ret_reason, reason_size);
     if (!self)
         return NULL;
-    widen_buffer(self->context);
+    lavc_set_buffer(self, config, BUFFER_PICTURES_X2);
     lavc_set_options(self, options, sizeof(options) / sizeof(options[0]));
     lavc_set_option(self, "profile", profiles[config->layout.format]);
     char params[256], pools[16] = "";
@@ -83,10 +80,11 @@ const struct encoder_ops encoder_x265 = {
     .encode = lavc_encode,
 };
 
+/* Rounded up: so many slices at least. */
 static int log2_of(int count)
 {
     int log2 = 0;
-    while (count >> (log2 + 1))
+    while (1 << log2 < count)
         log2++;
     return log2;
 }
@@ -110,7 +108,7 @@ static struct encoder *aom_create(const struct encoder_config *config, char *ret
     if (!self)
         return NULL;
     AVCodecContext *context = self->context;
-    widen_buffer(context);
+    lavc_set_buffer(self, config, BUFFER_PICTURES_X2);
     context->rc_min_rate = context->bit_rate; /* is what chooses CBR */
     context->gop_size = INT_MAX;
     context->thread_count = config->threads ? config->threads : count_cores();

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Encodes real pictures with the software encoders of libavcodec and lets its decoders judge them. */
+#include "base/container_of.h"
 #include "encode/annexb.h"
+#include "encode/lavc.h"
 #include "tests/unit/encode_rig.h"
 
 #include <setjmp.h>
@@ -8,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include <libavutil/opt.h>
 
 static const struct software {
     const char *name;
@@ -164,6 +167,38 @@ static void an_idr_begins_with_its_parameter_sets_and_its_slice_is_near(void **s
     assert_true(annexb_next(rig.part.data, rig.part.size, nal.end, &nal));
     assert_in_range(type_at(&rig, nal.head), 19, 20); /* IDR_W_RADL, IDR_N_LP */
     assert_true(nal.head <= ENCODE_RIG_FIRST_PACKET_BYTES);
+    encode_rig_finish(&rig);
+}
+
+static void a_burst_bounds_the_buffer_of_one_and_a_half_pictures(void **state)
+{
+    static const struct {
+        int burst_kbit, bits;
+    } rows[] = {{0, 499999}, {400, 400000}, {600, 499999}}; /* at 20 Mbit/s and 60 pictures */
+    (void)state;
+    struct encode_rig rig = {0};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        nv12_scene_init(&rig.scene, 320, 180, NV12_SCROLL);
+        struct encoder_config config = config_for(&rig.scene);
+        config.burst_kbit = rows[i].burst_kbit;
+        rig_open(&rig, &config);
+        assert_int_equal(container_of(rig.encoder, struct lavc, base)->context->rc_buffer_size, rows[i].bits);
+        encode_rig_finish(&rig);
+    }
+}
+
+static void an_odd_number_of_slices_is_as_many_tiles_at_least(void **state)
+{
+    (void)state;
+    struct encode_rig rig = {0};
+    int64_t tile_rows_log2;
+    nv12_scene_init(&rig.scene, 640, 360, NV12_SCROLL);
+    struct encoder_config config = config_for(&rig.scene);
+    config.slices = 3;
+    rig_open(&rig, &config);
+    AVCodecContext *context = container_of(rig.encoder, struct lavc, base)->context;
+    assert_true(av_opt_get_int(context->priv_data, "tile-rows", 0, &tile_rows_log2) >= 0);
+    assert_int_equal(tile_rows_log2, 2);
     encode_rig_finish(&rig);
 }
 
@@ -374,6 +409,7 @@ int main(void)
         cmocka_unit_test(every_picture_comes_out_at_once_and_looks_like_the_original),
         cmocka_unit_test(an_idr_comes_first_and_on_demand_only),
         cmocka_unit_test(an_idr_needs_nothing_before_it),
+        cmocka_unit_test(a_burst_bounds_the_buffer_of_one_and_a_half_pictures),
         cmocka_unit_test(a_wish_for_slices_delays_nothing),
         cmocka_unit_test(the_stream_is_main_profile_without_delay_and_names_its_colours),
         cmocka_unit_test(each_kind_of_picture_is_encoded_as_what_it_is),
@@ -385,8 +421,10 @@ int main(void)
         cmocka_unit_test(nothing_but_parameter_sets_and_slices_is_sent),
         cmocka_unit_test(an_idr_begins_with_its_parameter_sets_and_its_slice_is_near),
     };
+    const struct CMUnitTest av1[] = {cmocka_unit_test(an_odd_number_of_slices_is_as_many_tiles_at_least)};
     int failures = cmocka_run_group_tests_name("HEVC", tests, test_x265, NULL);
     failures += cmocka_run_group_tests_name("HEVC only", hevc, test_x265, NULL);
     failures += cmocka_run_group_tests_name("AV1", tests, test_aom, NULL);
+    failures += cmocka_run_group_tests_name("AV1 only", av1, test_aom, NULL);
     return failures;
 }

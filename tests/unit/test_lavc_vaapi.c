@@ -96,6 +96,18 @@ static void the_rate_is_constant_and_a_picture_has_one_interval_of_it(void **sta
     }
 }
 
+static void a_picture_is_no_larger_than_a_burst_may_be(void **state)
+{
+    (void)state;
+    char reason[200];
+    struct encoder_config config = wish;
+    config.burst_kbit = 150;
+    struct lavc *self = lavc_vaapi_prepare(&config, true, reason, sizeof(reason));
+    assert_non_null(self);
+    assert_int_equal(self->context->rc_buffer_size, 150000);
+    lavc_destroy(&self->base);
+}
+
 static void nothing_stands_in_front_of_the_first_slice(void **state)
 {
     (void)state;
@@ -154,6 +166,7 @@ int main(void)
         cmocka_unit_test(ten_bits_are_asked_for_by_profile_and_pixels),
         cmocka_unit_test(nothing_waits_for_a_later_picture),
         cmocka_unit_test(the_rate_is_constant_and_a_picture_has_one_interval_of_it),
+        cmocka_unit_test(a_picture_is_no_larger_than_a_burst_may_be),
         cmocka_unit_test(nothing_stands_in_front_of_the_first_slice),
         cmocka_unit_test(low_power_is_tried_and_left),
         cmocka_unit_test(an_option_that_is_missing_is_left_out),
