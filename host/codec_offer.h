@@ -24,7 +24,8 @@ struct codec_wish {
 bool codec_offer_has(const struct config *config, const struct encoder_report *reports, int count,
                      enum encoder_codec codec, const struct codec_wish *wish);
 /* The same of another kind of picture than 8 bit 4:2:0, which may take up to twice the time: clients learn of it before
- * they say a size, so that it cannot be offered at some sizes only; only of the encoder that is tried first, so that
+ * they say a size, so that it cannot be offered at some sizes only (a session that is too large gets fewer pictures,
+ * host/sessions_share.c); only of the encoder that is tried first, so that
  * nobody gets finer colours from a slower encoder without knowing. */
 bool codec_offer_takes(const struct config *config, const struct encoder_report *reports, int count,
                        enum encoder_codec codec, enum frame_format format, const struct codec_wish *wish);

@@ -137,9 +137,8 @@ void encode_budget_reason(const struct encode_budget_entry *entry, const struct 
         return;
     if (entry->fps_x100 == most_fps_x100(entry)) {
         snprintf(ret_text, ENCODE_BUDGET_REASON_MAX,
-                 "The GPU's encoder could not be used, and software holds %d of %d pictures per second at this size. "
-                 "Connect "
-                 "anew for a codec that is faster, or for the GPU once it works again.",
+                 "Software holds %d of %d pictures per second of this codec at this size. A GPU that works, H.264, or "
+                 "colours without 4:4:4 would give the full rate to who connects anew.",
                  (entry->fps_x100 + 50) / 100, (entry->wished_fps_x100 + 50) / 100);
         return;
     }

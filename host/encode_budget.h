@@ -21,7 +21,7 @@ enum { ENCODE_BUDGET_FPS_X100_MIN = 1000, ENCODE_BUDGET_REASON_MAX = 192 };
 
 struct encode_budget_entry {
     bool software;
-    int64_t pixels; /* of a picture */
+    int64_t pixels; /* of a picture of 4:2:0; one of 4:4:4 has as many samples as twice its pixels */
     int wished_fps_x100;
     int held_fps_x100; /* what the encoder is known to hold of such pictures; 0: not known */
     int64_t encode_ns; /* duration of an encode; 0: not known yet */

@@ -84,7 +84,7 @@ static size_t list_encoding(const struct sessions *self, struct session *ret_lis
     return count;
 }
 
-/* Software that takes over from a GPU has to make what it may be too slow for. 0: not known. */
+/* Software that takes over from a GPU, or makes 4:4:4, may be too slow for what was asked for. 0: not known. */
 static int held_fps_x100(const struct session *session, int64_t pixels)
 {
     const struct sessions_config *config = &session->owner->config;
@@ -104,7 +104,7 @@ static void describe_encode(struct session *session, struct encode_budget_entry 
         session->software = now->software;
     *entry = session->budget;
     entry->software = session->software;
-    entry->pixels = (int64_t)session->announce.width * session->announce.height;
+    entry->pixels = (int64_t)session->announce.width * session->announce.height * (session->announce.chroma444 ? 2 : 1);
     entry->wished_fps_x100 = session->announce.fps_x100;
     entry->held_fps_x100 = held_fps_x100(session, entry->pixels);
     entry->encode_ns = session->report.encode_ns;

@@ -436,7 +436,7 @@ class Fallen(AfterFailure):
         found = wait_for(status, 20, "a word about it")
         session = found["sessions"][0]
         self.assertEqual((session["encoder"], session["codec"]), (self.software, "HEVC"))
-        self.assertRegex(session["rate_reason"], r"software holds \d+ of 480 pictures per second")
+        self.assertRegex(session["rate_reason"], r"Software holds \d+ of 480 pictures per second")
         self.assertRegex(found["gpu"]["findings"][0]["what"], r"NVENC cannot be used: cuInit failed: .*\(999\)")
         report = stream.report()
         self.assertEqual(report["exit"], 0, report["error"])

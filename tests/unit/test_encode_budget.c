@@ -44,7 +44,7 @@ static void what_an_encoder_is_known_to_hold_limits_the_first_session_too(void *
     one.held_fps_x100 = 2250;
     encode_budget_share(&one, 1, 8, SECOND);
     assert_int_equal(one.fps_x100, 2250);
-    assert_non_null(strstr(reason(&one, &one, 1, 8), "software holds 23 of 60 pictures per second"));
+    assert_non_null(strstr(reason(&one, &one, 1, 8), "Software holds 23 of 60 pictures per second"));
     one.held_fps_x100 = 300; /* less is no stream */
     encode_budget_share(&one, 1, 8, 2 * SECOND);
     assert_int_equal(one.fps_x100, ENCODE_BUDGET_FPS_X100_MIN);

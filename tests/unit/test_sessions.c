@@ -193,8 +193,11 @@ static int request(struct rig *rig, const struct address *peer, const char *line
     return status;
 }
 
+static const char hevc[] = "a=x-nv-vqos[0].bitStreamFormat:1 \r\n";
+static const char chroma444[] = "a=x-ss-video[0].chromaSamplingType:1 \r\n";
+
 /* The whole dialog of a client that knows no session ids; the status of its end. */
-static int announce_codec(struct rig *rig, int client, enum encoder_codec codec, int width, int height, int fps)
+static int announce_as(struct rig *rig, int client, const char *kind, int width, int height, int fps)
 {
     char body[1024];
     struct address peer = caller(client).peer;
@@ -204,8 +207,8 @@ static int announce_codec(struct rig *rig, int client, enum encoder_codec codec,
         "a=x-nv-video[0].clientViewportWd:%d \r\na=x-nv-video[0].clientViewportHt:%d \r\na=x-nv-video[0].maxFPS:%d "
         "\r\na=x-nv-video[0].packetSize:1392 \r\na=x-nv-vqos[0].bw.maximumBitrateKbps:8000 \r\n"
         "a=x-nv-audio.surround.numChannels:2 \r\na=x-nv-audio.surround.channelMask:3 \r\n"
-        "a=x-nv-general.useReliableUdp:13 \r\na=x-nv-vqos[0].bitStreamFormat:%d \r\n",
-        width, height, fps, codec);
+        "a=x-nv-general.useReliableUdp:13 \r\n%s",
+        width, height, fps, kind);
     assert_int_equal(request(rig, &peer, "SETUP streamid=audio/0/0", ""), 200);
     assert_int_equal(request(rig, &peer, "SETUP streamid=video/0/0", ""), 200);
     assert_int_equal(request(rig, &peer, "SETUP streamid=control/13/0", ""), 200);
@@ -214,7 +217,7 @@ static int announce_codec(struct rig *rig, int client, enum encoder_codec codec,
 
 static void announce(struct rig *rig, int client, int width, int height, int fps)
 {
-    assert_int_equal(announce_codec(rig, client, ENCODER_H264, width, height, fps), 200);
+    assert_int_equal(announce_as(rig, client, "", width, height, fps), 200);
 }
 
 static void told(struct rig *rig, const char *events)
@@ -683,9 +686,9 @@ static void no_more_of_a_codec_is_announced_than_software_holds(void **state)
                                              .codec = ENCODER_HEVC,
                                              .pixels_per_s = INT64_C(2) * 1280 * 720 * 60});
     assert_int_equal(launch_with(rig, ALICE, &at_720p60), SESSIONS_OK);
-    assert_int_equal(announce_codec(rig, ALICE, ENCODER_HEVC, 1280, 720, 120), 400);
-    assert_int_equal(announce_codec(rig, ALICE, ENCODER_HEVC, 1920, 1080, 60), 400);
-    assert_int_equal(announce_codec(rig, ALICE, ENCODER_HEVC, 1280, 720, 60), 200);
+    assert_int_equal(announce_as(rig, ALICE, hevc, 1280, 720, 120), 400);
+    assert_int_equal(announce_as(rig, ALICE, hevc, 1920, 1080, 60), 400);
+    assert_int_equal(announce_as(rig, ALICE, hevc, 1280, 720, 60), 200);
     await_end(rig);
 }
 
@@ -698,11 +701,24 @@ static void no_larger_pictures_are_announced_than_the_gpu_makes(void **state)
                                              .codec = ENCODER_HEVC,
                                              .limits = {.width_max = 1280, .height_max = 1080}});
     assert_int_equal(launch_with(rig, ALICE, &at_720p60), SESSIONS_OK);
-    assert_int_equal(announce_codec(rig, ALICE, ENCODER_HEVC, 1920, 1080, 60), 400);
-    assert_int_equal(announce_codec(rig, ALICE, ENCODER_HEVC, 1280, 1080, 60), 200);
+    assert_int_equal(announce_as(rig, ALICE, hevc, 1920, 1080, 60), 400);
+    assert_int_equal(announce_as(rig, ALICE, hevc, 1280, 1080, 60), 200);
     await_end(rig);
     assert_int_equal(launch_with(rig, ALICE, &(struct launch){.width = 5120, .height = 1440, .fps = 60}),
                      SESSIONS_TOO_LARGE);
+}
+
+static void all_samples_of_444_are_counted(void **state)
+{
+    struct rig *rig = *state;
+    assert_int_equal(launch_with(rig, ALICE, &at_720p60), SESSIONS_OK);
+    announce(rig, ALICE, 1280, 720, 60);
+    assert_int_equal(session_of(rig, ALICE)->budget.pixels, 1280 * 720);
+    assert_int_equal(launch_with(rig, ALICE, &at_720p60), SESSIONS_OK);
+    assert_int_equal(announce_as(rig, ALICE, chroma444, 1280, 720, 60), 200);
+    assert_int_equal(session_of(rig, ALICE)->budget.pixels, 2 * 1280 * 720);
+    sessions_cancel(rig->sessions, certificate(ALICE));
+    pump(rig);
 }
 
 static void on_encoder_failed(void *ctx, const char *name, bool hung)
@@ -719,7 +735,7 @@ static void an_encoder_that_cannot_be_made_is_told_before_the_session_ends(void 
     add_report(rig, &(struct encoder_report){
                         .name = "gpu", .hardware = true, .usable = true, .codec = ENCODER_HEVC}); /* nobody makes it */
     assert_int_equal(launch_with(rig, ALICE, &at_720p60), SESSIONS_OK);
-    assert_int_equal(announce_codec(rig, ALICE, ENCODER_HEVC, 1280, 720, 60), 200);
+    assert_int_equal(announce_as(rig, ALICE, hevc, 1280, 720, 60), 200);
     await_end(rig);
     told(rig, "LAUNCHED 7 alice 0/0\nANNOUNCED 7 alice 0/0\ngpu failed\nENDED 7 alice 0/0\n");
 }
@@ -755,6 +771,7 @@ int main(void)
         RIGGED(the_page_is_told_who_owns_the_mode),
         RIGGED(no_more_of_a_codec_is_announced_than_software_holds),
         RIGGED(no_larger_pictures_are_announced_than_the_gpu_makes),
+        RIGGED(all_samples_of_444_are_counted),
         RIGGED(an_encoder_that_cannot_be_made_is_told_before_the_session_ends),
         RIGGED(the_rate_of_a_session_is_at_most_what_its_client_asked_for),
     };
