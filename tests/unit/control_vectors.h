@@ -2,32 +2,11 @@
 /* control_vectors: reading tests/vectors/control.json, for the tests of RTSP, SDP and the control stream. */
 #pragma once
 
-#include "base/text.h"
-
-#include <jansson.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "tests/unit/vectors.h"
 
 static inline json_t *vectors_load(void)
 {
-    json_error_t error;
-    json_t *root = json_load_file(VECTORS_DIR "/control.json", 0, &error);
-    if (!root)
-        fail_msg("control.json: %s", error.text);
-    return root;
-}
-
-static inline const char *vectors_text(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    assert_non_null(text);
-    return text;
+    return vectors_open(VECTORS_DIR "/control.json");
 }
 
 /* Bytes of a hex member; freed by the caller. One more byte is allocated, so that an empty row has an address. */

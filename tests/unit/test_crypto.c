@@ -3,8 +3,8 @@
 #include "protocol/crypto.h"
 
 #include "base/text.h"
+#include "tests/unit/pairing_vectors.h"
 
-#include <jansson.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <setjmp.h>
@@ -14,13 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-
-static json_t *vectors;
-
-static const char *vector(const char *group, const char *name)
-{
-    return json_string_value(json_object_get(json_object_get(vectors, group), name));
-}
 
 static size_t unhex(const char *hex, uint8_t *data)
 {
@@ -246,20 +239,6 @@ static void a_new_identity_is_what_clients_accept(void **state)
     free(pem);
 }
 
-static int load(void **state)
-{
-    (void)state;
-    vectors = json_load_file(VECTORS_DIR "/pairing.json", 0, NULL);
-    return vectors ? 0 : -1;
-}
-
-static int unload(void **state)
-{
-    (void)state;
-    json_decref(vectors);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,5 +251,5 @@ int main(void)
         cmocka_unit_test(signatures_match_and_are_checked),
         cmocka_unit_test(a_new_identity_is_what_clients_accept),
     };
-    return cmocka_run_group_tests(tests, load, unload);
+    return cmocka_run_group_tests(tests, pairing_vectors_load, pairing_vectors_unload);
 }

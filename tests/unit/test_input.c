@@ -113,7 +113,7 @@ static void check_text(const struct input_event *event, const json_t *params)
             *p++ = (uint8_t)(0x80 | (c >> (6 * more) & 0x3f));
     }
     *p = 0;
-    assert_string_equal((char *)text, input_vectors_text(params, "text"));
+    assert_string_equal((char *)text, vectors_text(params, "text"));
 }
 
 static void check_touch(const struct input_event *event, const json_t *params)
@@ -242,7 +242,7 @@ enum { CHECKS = sizeof(checks) / sizeof(checks[0]) };
 
 static const struct check *check_of(const json_t *vector, size_t *ret_index)
 {
-    const char *name = input_vectors_text(vector, "name");
+    const char *name = vectors_text(vector, "name");
     size_t length = strcspn(name, "#");
     for (size_t i = 0; i < CHECKS; i++)
         if (strlen(checks[i].name) == length && strncmp(checks[i].name, name, length) == 0) {
@@ -324,7 +324,7 @@ static void malformed_packets_have_the_outcome_written_beside_them(void **state)
         size_t size;
         uint8_t *packet = input_vectors_packet(vector, &size);
         struct input_event event;
-        assert_string_equal(input_vectors_text(vector, "name"), outcomes[i].name);
+        assert_string_equal(vectors_text(vector, "name"), outcomes[i].name);
         assert_int_equal(input_decode(packet, size, &event), outcomes[i].result);
         if (strcmp(outcomes[i].name, "bad_touch_out_of_range") == 0)
             assert_true(event.touch.x == 0.0f && event.touch.y == 1.0f);

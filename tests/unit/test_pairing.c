@@ -3,8 +3,8 @@
 #include "protocol/pairing.h"
 
 #include "base/text.h"
+#include "tests/unit/pairing_vectors.h"
 
-#include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,8 +15,6 @@
 
 #define S      INT64_C(1000000000)
 #define CLIENT "192.0.2.10"
-
-static json_t *vectors;
 
 struct bench {
     struct pairing *book;
@@ -29,13 +27,6 @@ struct bench {
     int ends[PAIRING_END_FAILED + 1];
     struct pairing_result result;
 };
-
-static const char *vector(const char *group, const char *name)
-{
-    const char *text = json_string_value(json_object_get(json_object_get(vectors, group), name));
-    assert_non_null(text);
-    return text;
-}
 
 /* 16 bytes: ids for phase 1, then server_secret and server_challenge as in the vectors. */
 static bool give_random(void *ctx, void *data, size_t size)
@@ -601,20 +592,6 @@ static void no_random_numbers_no_pairing(void **state)
     assert_refused(b, 500);
 }
 
-static int load(void **state)
-{
-    (void)state;
-    vectors = json_load_file(VECTORS_DIR "/pairing.json", 0, NULL);
-    return vectors ? 0 : -1;
-}
-
-static int unload(void **state)
-{
-    (void)state;
-    json_decref(vectors);
-    return 0;
-}
-
 #define WITH_BENCH(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -644,5 +621,5 @@ int main(void)
         WITH_BENCH(odd_requests_are_answered),
         WITH_BENCH(no_random_numbers_no_pairing),
     };
-    return cmocka_run_group_tests(tests, load, unload);
+    return cmocka_run_group_tests(tests, pairing_vectors_load, pairing_vectors_unload);
 }

@@ -5,9 +5,9 @@
 #include "base/text.h"
 #include "host/state_data.h"
 #include "input/seat.h"
+#include "tests/unit/pairing_vectors.h"
 
 #include <dirent.h>
-#include <jansson.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -19,8 +19,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
-
-static json_t *vectors;
 
 struct bench {
     char root[64], folder[96], file[128], previous[128];
@@ -525,20 +523,6 @@ static void damaged_texts_are_refused_whole(void **state)
     free(text);
 }
 
-static int load(void **state)
-{
-    (void)state;
-    vectors = json_load_file(VECTORS_DIR "/pairing.json", 0, NULL);
-    return vectors ? 0 : -1;
-}
-
-static int unload(void **state)
-{
-    (void)state;
-    json_decref(vectors);
-    return 0;
-}
-
 #define WITH_FOLDER(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -561,5 +545,5 @@ int main(void)
         WITH_FOLDER(a_full_disk_leaves_both_generations_whole),
         WITH_FOLDER(damaged_texts_are_refused_whole),
     };
-    return cmocka_run_group_tests(tests, load, unload);
+    return cmocka_run_group_tests(tests, pairing_vectors_load, pairing_vectors_unload);
 }

@@ -153,28 +153,27 @@ static void each_further_guess_costs_twice_the_time(void **state)
     assert_true(attempts_take(&attempts, &peer, now_ns, &wait_s));
 }
 
-static void a_right_guess_clears_the_address(void **state)
+static void check_taken_again_and_again_after(void (*undo)(struct attempts *self, const struct address *peer))
 {
-    (void)state;
     struct attempts attempts = {0};
     struct address peer = ip("192.0.2.1");
     unsigned wait_s;
     for (int i = 0; i < 100; i++) {
         assert_true(attempts_take(&attempts, &peer, i, &wait_s));
-        attempts_forgive(&attempts, &peer);
+        undo(&attempts, &peer);
     }
+}
+
+static void a_right_guess_clears_the_address(void **state)
+{
+    (void)state;
+    check_taken_again_and_again_after(attempts_forgive);
 }
 
 static void a_refunded_guess_was_never_made(void **state)
 {
     (void)state;
-    struct attempts attempts = {0};
-    struct address peer = ip("192.0.2.1");
-    unsigned wait_s;
-    for (int i = 0; i < 100; i++) {
-        assert_true(attempts_take(&attempts, &peer, i, &wait_s));
-        attempts_refund(&attempts, &peer);
-    }
+    check_taken_again_and_again_after(attempts_refund);
 }
 
 static void many_addresses_share_one_limit_but_not_with_this_machine(void **state)
