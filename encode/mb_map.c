@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROW_STEP = 8 /* rows looked at: one in this many, and the one below it */ };
+enum {
+    ROW_STEP = 8, /* rows looked at: one in this many, and the one below it */
+    BUSY = 32,    /* activity: half a level for each of the 62 differences looked at */
+};
 
 bool mb_map_init(struct mb_map *self, int width, int height)
 {
@@ -121,6 +124,7 @@ struct mb_map_change mb_map_look(struct mb_map *self, const struct frame *frame)
             self->activity[at] = activity_at(self, frame, at % self->columns, at / self->columns);
         change.count++;
         change.activity += self->activity[at];
+        change.busy += self->activity[at] >= BUSY;
     }
     change.sudden = change.activity;
     return change;

@@ -36,6 +36,7 @@ void mb_map_finish(struct mb_map *self);
 struct mb_map_change {
     int count, moving;        /* macroblocks that changed, and those of them that also changed in the picture before */
     int64_t activity, sudden; /* of those that changed, and of those that did not in the picture before */
+    int busy;                 /* not smooth, of those that changed; by mb_map_look() only */
 };
 /* Marks what `damage` touches, all of it for an IDR, and looks at it. */
 struct mb_map_change mb_map_mark(struct mb_map *self, const struct frame *frame, const struct region *damage, bool idr);

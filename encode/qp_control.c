@@ -13,6 +13,7 @@ enum {
     RETRY_STEP = 2, /* at least, of an IDR that was too large; then 8, then 32 */
     REPEATS_AS_THEY_ARE = 2,
     COARSE_QP = 34,
+    BUSY_BITS = 330, /* least of a macroblock without prediction, at QP 26, where many small differences are dear */
     REFINE_MOST = 4, /* QPs at a time: bits grow faster than foretold where the picture is smooth */
 };
 #define IDR_MARGIN 0.85
@@ -139,7 +140,8 @@ static void foretell(struct qp_control *self, const struct mb_map *map, const st
     double bits = bits_at(qp), known = self->moving_bits[self->kind];
     self->moving = known > 0 ? known * scale_at(qp) * change->moving : 0;
     int64_t sudden = known > 0 && !self->idr ? change->sudden : change->activity;
-    self->sudden = bits * (self->idr ? self->idr_factor : self->sudden_factor) * (double)sudden;
+    double least = BUSY_BITS * scale_at(qp) * change->busy, fresh = bits * (double)sudden;
+    self->sudden = self->idr ? self->idr_factor * (fresh > least ? fresh : least) : self->sudden_factor * fresh;
     self->refined = 0;
     for (int worse = qp + 1; qp < self->qp && worse < MB_MAP_QPS; worse++)
         self->refined += self->refine_factor * (bits - bits_at(worse)) * (double)map->by_qp[worse];

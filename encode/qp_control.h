@@ -10,8 +10,8 @@
  * counted, unless there was such a one in the last second: then it gets what the bucket holds.
  *
  * Bits are foretold: of what goes on moving, from what the last such pictures took; of a sudden change, from its
- * activity (mb_map.h); of refinement, from how much more bits the finer QP would have taken. Each has a factor that is
- * learned.
+ * activity (mb_map.h), and of an IDR also from how much of it is not smooth; of refinement, from how much more bits the
+ * finer QP would have taken. Each has a factor that is learned.
  *
  * A QP that falls makes x264 look at every macroblock again, also at those that did not change, because "unchanged"
  * only counts for it while the QP is not lower than in the picture before. So it falls while the screen rests, and
