@@ -74,14 +74,16 @@ void h264_patch_take(const struct frame *frame, int column, int row, uint8_t ret
     }
 }
 
-static void write_header(const struct h264_stream *stream, uint32_t first_mb, unsigned frame_num, struct rbsp *out)
+static void write_header(const struct h264_stream *stream, uint32_t first_mb, const struct h264_order *order,
+                         struct rbsp *out)
 {
     rbsp_write_bits(out, NAL_HEADER, 8);
     rbsp_write_ue(out, first_mb);
     rbsp_write_ue(out, SLICE_P);
     rbsp_write_ue(out, stream->pps_id);
-    rbsp_write_bits(out, frame_num, stream->frame_num_bits);
-    rbsp_write_bits(out, 0, 3); /* num_ref_idx_active_override, list modification, adaptive marking */
+    rbsp_write_bits(out, order->frame_num, order->frame_num_bits);
+    h264_slice_write_references(out, order);
+    rbsp_write_bits(out, 0, 1); /* adaptive_ref_pic_marking_mode_flag */
     if (stream->cabac)
         rbsp_write_ue(out, 0); /* cabac_init_idc */
     rbsp_write_ue(out, 0);     /* slice_qp_delta, signed */
@@ -150,12 +152,12 @@ static void write_by_cabac(int init_qp, const struct h264_patch_area *area, stru
         }
 }
 
-size_t h264_patch_write(struct h264_patch *self, unsigned frame_num, const struct h264_patch_area *area, uint8_t *ret,
-                        size_t room)
+size_t h264_patch_write(struct h264_patch *self, const struct h264_order *order, const struct h264_patch_area *area,
+                        uint8_t *ret, size_t room)
 {
     static const uint8_t start_code[] = {0, 0, 0, 1};
     struct rbsp out = {.data = self->raw, .room = self->room};
-    write_header(&self->stream, (uint32_t)(area->first_row * area->map->columns), frame_num, &out);
+    write_header(&self->stream, (uint32_t)(area->first_row * area->map->columns), order, &out);
     if (self->stream.cabac)
         write_by_cabac(self->stream.init_qp, area, &out);
     else

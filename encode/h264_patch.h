@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "encode/h264_stream.h"
+#include "encode/h264_slice.h"
 #include "encode/mb_map.h"
 
 #include <stdbool.h>
@@ -42,9 +42,8 @@ struct h264_patch_area {
 };
 /*
  * The slice in which what changes becomes as it is in the frame.
- * frame_num  of the picture before, plus 1; taken modulo what fits
- * ret        Annex B, of a picture that the next can refer to; `room` at least h264_patch_bound()
+ * ret  Annex B, of a picture that the next can refer to; `room` at least h264_patch_bound()
  * Returns its size; 0: no room.
  */
-size_t h264_patch_write(struct h264_patch *self, unsigned frame_num, const struct h264_patch_area *area, uint8_t *ret,
-                        size_t room);
+size_t h264_patch_write(struct h264_patch *self, const struct h264_order *order, const struct h264_patch_area *area,
+                        uint8_t *ret, size_t room);

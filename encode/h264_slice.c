@@ -3,7 +3,6 @@
 #include "encode/h264_slice.h"
 
 #include "encode/annexb.h"
-#include "encode/rbsp.h"
 
 #include <string.h>
 
@@ -11,6 +10,8 @@ enum {
     HEAD_BYTES = 64, /* more than a slice header has */
     FILTER_OFF = 1,
     FILTER_INSIDE = 2,
+    SUBTRACT = 0, /* modification_of_pic_nums_idc */
+    MODIFICATION_END = 3,
 };
 
 /* Takes bits, writes bytes with emulation prevention. */
@@ -52,6 +53,28 @@ static void put_all(struct sink *self, const struct rbsp *from, size_t begin, si
         put(self, from->data[at / 8] >> (7 - at % 8) & 1U, 1);
 }
 
+void h264_slice_write_references(struct rbsp *out, const struct h264_order *order)
+{
+    bool older = order->distance > 1;
+    rbsp_write_bits(out, 0, 1); /* num_ref_idx_active_override_flag */
+    rbsp_write_bits(out, older, 1);
+    if (!older)
+        return;
+    rbsp_write_ue(out, SUBTRACT);
+    rbsp_write_ue(out, order->distance - 1); /* abs_diff_pic_num_minus1 */
+    rbsp_write_ue(out, MODIFICATION_END);
+}
+
+/* The encoder's own way to its picture, which counts its pictures only. */
+static void skip_references(struct rbsp *in)
+{
+    in->bad |= rbsp_read_bits(in, 1) != 0; /* num_ref_idx_active_override_flag */
+    if (!rbsp_read_bits(in, 1))
+        return;
+    rbsp_skip_ue(in, 2);
+    in->bad |= rbsp_read_ue(in) != MODIFICATION_END;
+}
+
 /* Everything before slice_qp_delta, with the new place. Whether it is the encoder's first slice. */
 static bool move_head(const struct h264_stream *stream, const struct h264_slice_place *place, bool idr, struct rbsp *in,
                       struct rbsp *out)
@@ -64,12 +87,12 @@ static bool move_head(const struct h264_stream *stream, const struct h264_slice_
     rbsp_write_ue(out, slice_type);
     rbsp_write_ue(out, rbsp_read_ue(in)); /* pic_parameter_set_id */
     rbsp_read_bits(in, stream->frame_num_bits);
-    rbsp_write_bits(out, place->frame_num, stream->frame_num_bits);
+    rbsp_write_bits(out, place->order.frame_num, place->order.frame_num_bits);
     if (idr)
         rbsp_write_ue(out, rbsp_read_ue(in)); /* idr_pic_id */
     if (!intra) {
-        in->bad |= rbsp_read_bits(in, 2) != 0; /* num_ref_idx_active_override, list modification */
-        rbsp_write_bits(out, 0, 2);
+        skip_references(in);
+        h264_slice_write_references(out, &place->order);
     }
     int marking = idr ? 2 : 1; /* no_output_of_prior_pics and long_term, or adaptive */
     in->bad |= rbsp_read_bits(in, marking) != 0;

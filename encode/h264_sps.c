@@ -10,6 +10,7 @@ enum { NAL_SPS = 7, MV_LENGTH_LOG2 = 16 /* any motion vector */, VUI_FLAGS_BEFOR
 
 struct sps {
     uint32_t max_num_ref_frames, frame_num_bits, pic_order_cnt_type;
+    size_t frame_num_at;    /* bit of log2_max_frame_num_minus4 */
     bool is_420, is_frames; /* 4:2:0 with eight bits; no fields, no separate colour planes */
     bool has_vui;
     size_t end; /* bit of vui_parameters_present_flag, or of bitstream_restriction_flag behind a VUI */
@@ -120,6 +121,7 @@ static void parse_frame(struct rbsp *self, struct sps *ret)
     ret->is_420 = ret->is_frames = true;
     if (has_chroma_format(profile_idc))
         read_chroma_format(self, ret);
+    ret->frame_num_at = self->at;
     ret->frame_num_bits = rbsp_read_ue(self) + 4;
     ret->pic_order_cnt_type = read_order_count(self);
     ret->max_num_ref_frames = rbsp_read_ue(self);
@@ -177,6 +179,24 @@ size_t h264_sps_restrict(const uint8_t *nal, size_t size, uint8_t ret[H264_SPS_M
     rbsp_write_ue(&out, 0); /* max_num_reorder_frames */
     rbsp_write_ue(&out, sps.max_num_ref_frames);
     return rbsp_close(&out, ret, H264_SPS_MAX + H264_SPS_GROWTH_MAX);
+}
+
+size_t h264_sps_widen(const uint8_t *nal, size_t size, uint8_t ret[H264_SPS_MAX + H264_SPS_GROWTH_MAX])
+{
+    uint8_t read[H264_SPS_MAX], written[H264_SPS_MAX + H264_SPS_GROWTH_MAX];
+    struct rbsp in = {.data = read, .room = sizeof(read)}, out = {.data = written, .room = sizeof(written)};
+    struct sps sps = {.has_vui = false};
+    if (!rbsp_open(&in, nal, size) || !parse(&in, &sps) || sps.frame_num_bits >= H264_SPS_WIDE_BITS)
+        return 0;
+    rbsp_copy_head(&in, sps.frame_num_at, &out);
+    rbsp_write_ue(&out, H264_SPS_WIDE_BITS - 4);
+    in.at = sps.frame_num_at;
+    rbsp_read_ue(&in);
+    while (in.at < in.count)
+        rbsp_write_bits(&out, rbsp_read_bits(&in, 1), 1);
+    while (out.count && !(out.data[(out.count - 1) / 8] >> (7 - (out.count - 1) % 8) & 1))
+        out.count--; /* what was behind the stop bit */
+    return rbsp_escape(&out, ret, H264_SPS_MAX + H264_SPS_GROWTH_MAX);
 }
 
 size_t h264_sps_loosen(const uint8_t *nal, size_t size, uint8_t ret[H264_SPS_MAX + H264_SPS_GROWTH_MAX])

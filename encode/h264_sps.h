@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * h264_sps: adds to a sequence parameter set what a decoder must know to show each picture at once.
+ * h264_sps: adds to a sequence parameter set what a decoder must know to show each picture at once, also after a loss.
  *
  * Without bitstream_restriction in the VUI a decoder has to assume that pictures are reordered over its whole buffer,
  * and holds several back ("codec payload", docs/protocol.md). NVENC through libavcodec does not ask for it.
+ *
+ * Where frame numbers begin anew in the midst of lost pictures, libavcodec's decoder takes what follows for older
+ * pictures and shows nothing until the next IDR. So they should not do so every 16 pictures.
  */
 #pragma once
 
@@ -11,7 +14,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { H264_SPS_MAX = 256, H264_SPS_GROWTH_MAX = 24 /* bytes that h264_sps_restrict() may add */ };
+enum {
+    H264_SPS_MAX = 256,
+    H264_SPS_GROWTH_MAX = 24, /* bytes that h264_sps_restrict() may add */
+    H264_SPS_WIDE_BITS = 16,
+};
 
 /*
  * nal  the unit from its header byte on, without start code, at most H264_SPS_MAX bytes
@@ -19,6 +26,10 @@ enum { H264_SPS_MAX = 256, H264_SPS_GROWTH_MAX = 24 /* bytes that h264_sps_restr
  * Returns the new size. 0: nothing is written, as the unit is no SPS, is damaged, or says all this already. Pure.
  */
 size_t h264_sps_restrict(const uint8_t *nal, size_t size, uint8_t ret[H264_SPS_MAX + H264_SPS_GROWTH_MAX]);
+
+/* The same unit with frame numbers of H264_SPS_WIDE_BITS, the most there are, as above. 0: it has them, or is damaged.
+ */
+size_t h264_sps_widen(const uint8_t *nal, size_t size, uint8_t ret[H264_SPS_MAX + H264_SPS_GROWTH_MAX]);
 
 /* The same unit without bitstream_restriction, as above. 0: it has none, or is damaged. For tests. */
 size_t h264_sps_loosen(const uint8_t *nal, size_t size, uint8_t ret[H264_SPS_MAX + H264_SPS_GROWTH_MAX]);

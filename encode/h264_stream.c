@@ -48,6 +48,6 @@ bool h264_stream_read(struct h264_stream *ret, const uint8_t *headers, size_t si
 
 bool h264_stream_is_same(const struct h264_stream *a, const struct h264_stream *b)
 {
-    return a->frame_num_bits == b->frame_num_bits && a->pps_id == b->pps_id && a->init_qp == b->init_qp &&
-           a->cabac == b->cabac && a->has_filter_control == b->has_filter_control && a->is_420 == b->is_420;
+    return a->pps_id == b->pps_id && a->init_qp == b->init_qp && a->cabac == b->cabac &&
+           a->has_filter_control == b->has_filter_control && a->is_420 == b->is_420;
 }

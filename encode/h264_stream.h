@@ -20,5 +20,5 @@ struct h264_stream {
  * reordering, weighted prediction, slice groups, redundant pictures.
  */
 bool h264_stream_read(struct h264_stream *ret, const uint8_t *headers, size_t size);
-/* Whether slices of the one fit the other's parameter sets. */
+/* Whether slices of the one fit the other's parameter sets, except that frame_num may have another width. */
 bool h264_stream_is_same(const struct h264_stream *a, const struct h264_stream *b);

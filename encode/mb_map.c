@@ -21,7 +21,8 @@ bool mb_map_init(struct mb_map *self, int width, int height)
     self->before = calloc(count, 1);
     self->qp = malloc(count);
     self->activity = calloc(count, sizeof(*self->activity));
-    if (!self->constant || !self->before || !self->qp || !self->activity) {
+    self->touched = calloc(count, sizeof(*self->touched));
+    if (!self->constant || !self->before || !self->qp || !self->activity || !self->touched) {
         mb_map_finish(self);
         return false;
     }
@@ -35,6 +36,7 @@ void mb_map_finish(struct mb_map *self)
     free(self->before);
     free(self->qp);
     free(self->activity);
+    free(self->touched);
     *self = (struct mb_map){0};
 }
 
@@ -95,6 +97,21 @@ static void mark(struct mb_map *self, const struct frame *frame, int column, int
     change->sudden += moves ? 0 : self->activity[at];
 }
 
+void mb_map_forget(struct mb_map *self, int count)
+{
+    uint32_t from = self->number - (uint32_t)count + 1;
+    if (!self->lost_from || from < self->lost_from)
+        self->lost_from = from;
+}
+
+static void mark_lost(struct mb_map *self, const struct frame *frame, struct mb_map_change *change)
+{
+    for (int at = 0; self->lost_from && at < self->count; at++)
+        if (self->touched[at] >= self->lost_from)
+            mark(self, frame, at % self->columns, at / self->columns, change);
+    self->lost_from = 0;
+}
+
 struct mb_map_change mb_map_mark(struct mb_map *self, const struct frame *frame, const struct region *damage, bool idr)
 {
     struct mb_map_change change = {0};
@@ -103,6 +120,7 @@ struct mb_map_change mb_map_mark(struct mb_map *self, const struct frame *frame,
     self->before = self->constant;
     self->constant = before;
     memset(self->constant, MB_MAP_CONSTANT, (size_t)self->count);
+    self->number++;
     for (int i = 0; i < (idr ? 1 : damage->count); i++) {
         struct rect r = idr ? all : rect_intersect(damage->rects[i], all);
         if (rect_is_empty(r))
@@ -111,6 +129,7 @@ struct mb_map_change mb_map_mark(struct mb_map *self, const struct frame *frame,
             for (int column = r.x / MB_MAP_PX; column <= (r.x + r.width - 1) / MB_MAP_PX; column++)
                 mark(self, frame, column, row, &change);
     }
+    mark_lost(self, frame, &change);
     return change;
 }
 
@@ -140,6 +159,7 @@ void mb_map_coded(struct mb_map *self, int qp)
             self->by_qp[self->qp[i]] -= self->activity[i];
         self->by_qp[qp] += self->activity[i];
         self->qp[i] = (uint8_t)qp;
+        self->touched[i] = self->number;
     }
 }
 
@@ -149,5 +169,6 @@ void mb_map_coded_raw(struct mb_map *self)
         if (self->constant[i] == MB_MAP_CHANGED) {
             self->by_qp[0] += self->activity[i];
             self->qp[i] = 0;
+            self->touched[i] = self->number;
         }
 }

@@ -28,6 +28,9 @@ struct mb_map {
     uint16_t *activity;        /* [count] */
     uint8_t *qp;               /* [count] the quantiser it was coded with last; MB_MAP_UNSEEN: never */
     int64_t by_qp[MB_MAP_QPS]; /* activity of all with this qp; after mb_map_mark() of those that did not change */
+    uint32_t number;           /* of this picture, counted from 1 */
+    uint32_t *touched;         /* [count] the last picture in which it changed or got better; 0: none */
+    uint32_t lost_from;        /* what this picture and later ones touched is to change; 0: nothing */
 };
 
 bool mb_map_init(struct mb_map *self, int width, int height); /* false: out of memory, not logged */
@@ -42,6 +45,9 @@ struct mb_map_change {
 struct mb_map_change mb_map_mark(struct mb_map *self, const struct frame *frame, const struct region *damage, bool idr);
 /* Looks anew at what goes on changing. The change as if it were sudden. */
 struct mb_map_change mb_map_look(struct mb_map *self, const struct frame *frame);
+/* The newest `count` pictures, all since the last IDR, are referred to no more: what they touched changes in the next.
+ */
+void mb_map_forget(struct mb_map *self, int count);
 /* The picture marked last was coded with `qp`; so were all that did not change and were worse. */
 void mb_map_coded(struct mb_map *self, int qp);
 /* What changed was sent without loss, and nothing else. */

@@ -9,6 +9,8 @@
  * Damage: macroblocks that no damage touches are handed over as "constant". x264 skips them without a search while the
  * QP is not lower than in the picture before.
  *
+ * Losses: pictures are forgotten without an IDR where the client allows more than one reference frame.
+ *
  * Little change: such pictures, and bands of rows in which nothing changes, are made without libx264: see
  * encode/x264_bands.h.
  *
@@ -42,6 +44,7 @@ enum {
     /* A second. CABAC takes a sixth more time for a moving picture, and gives 1.6 dB: tests/quality. With 2 cores it
      * is for 1080p60 and not for 1440p60. */
     PIXELS_PER_CORE = 80000000,
+    DPB_MBS = 184320, /* of level 5.2, H.264 table A-1 */
 
     VBV_QP_MIN = 16, /* of the bitrate mode, as are the next */
     VBV_INTERVALS = 4,
@@ -57,7 +60,6 @@ struct encoder_x264_state {
     struct mb_map map;
     struct qp_control control;
     struct motion_probe probe;
-    int64_t pts;       /* counts pictures */
     bool opened;       /* messages go to the log; before, they are the reason for a refusal */
     struct mutex lock; /* guards the next: several libx264 are opened at once */
     char message[160]; /* x264's last error while opening */
@@ -169,6 +171,16 @@ static void set_colour(x264_param_t *param, const struct frame_layout *layout)
     param->vui.i_chroma_loc = 0; /* left */
 }
 
+/* As many as the client allows and levels up to 5.2 have buffers for. */
+static int count_references(const struct encoder_config *config)
+{
+    int width = config->layout.width, height = config->layout.height, wish = config->max_reference_frames;
+    int most = DPB_MBS / ((width + MB_MAP_PX - 1) / MB_MAP_PX * ((height + MB_MAP_PX - 1) / MB_MAP_PX));
+    most = most < X264_BAND_REFERENCES ? most : X264_BAND_REFERENCES;
+    most = wish && wish < most ? wish : most;
+    return most < 1 ? 1 : most;
+}
+
 static void set_structure(x264_param_t *param, const struct encoder_config *config)
 {
     int slices = count_threads(config);
@@ -180,7 +192,7 @@ static void set_structure(x264_param_t *param, const struct encoder_config *conf
     param->i_sync_lookahead = 0;
     param->i_bframe = 0;
     param->i_frame_reference = 1;
-    param->i_dpb_size = 1;
+    param->i_dpb_size = count_references(config);
     param->i_keyint_max = X264_KEYINT_MAX_INFINITE;
     param->i_scenecut_threshold = 0;
     param->b_repeat_headers = 0; /* encode/x264_bands.h puts them in front of an IDR */
@@ -255,6 +267,7 @@ static struct encoder *x264_create(const struct encoder_config *config, char *re
         return NULL;
     }
     self->opened = true;
+    self->base.references = self->bands.references;
     return &self->base;
 }
 
@@ -262,7 +275,7 @@ static struct encoder *x264_create(const struct encoder_config *config, char *re
 static size_t run(struct encoder_x264_state *self, const struct frame *frame, bool idr, int qp,
                   const uint8_t **ret_bytes)
 {
-    struct x264_band_job job = {.frame = frame, .map = &self->map, .idr = idr, .qp = qp, .pts = self->pts++};
+    struct x264_band_job job = {.frame = frame, .map = &self->map, .idr = idr, .qp = qp};
     return x264_bands_encode(&self->bands, &job, ret_bytes);
 }
 
@@ -306,7 +319,7 @@ static enum encode_result x264_encode(struct encoder *base, const struct frame *
                   self->layout.width, self->layout.height);
         return ENCODE_FAILED;
     }
-    idr |= self->pts == 0;
+    idr |= self->bands.pictures == 0;
     struct mb_map_change change = mb_map_mark(&self->map, frame, damage, idr);
     ret_part->size = self->rate == ENCODER_RATE_QUANTISER
                          ? run_with_quantiser(self, frame, &change, idr, now_ns, &ret_part->data)
@@ -328,6 +341,17 @@ static bool x264_set_bitrate(struct encoder *base, int bitrate_kbps, int wire_kb
     return true;
 }
 
+static bool x264_invalidate(struct encoder *base, int count)
+{
+    struct encoder_x264_state *self = container_of(base, struct encoder_x264_state, base);
+    if (!x264_bands_forget(&self->bands, count)) {
+        log_warn("x264: without the newest %d pictures none is left to refer to", count);
+        return false;
+    }
+    mb_map_forget(&self->map, count);
+    return true;
+}
+
 const struct encoder_ops encoder_x264 = {
     .name = "x264",
     .codecs = {ENCODER_H264},
@@ -339,4 +363,5 @@ const struct encoder_ops encoder_x264 = {
     .destroy = x264_destroy,
     .encode = x264_encode,
     .set_bitrate = x264_set_bitrate,
+    .invalidate = x264_invalidate,
 };

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "encode/h264_slice.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,9 @@ enum {
     MB_BYTES =
         1200, /* most that a macroblock takes, 3200 bits, or raw in 4:4:4, and half of that for emulation prevention */
     SLICES_BYTES = 4096,
+    HALF_PX = MB_MAP_PX / 2,
+    LUMA = MB_MAP_PX * MB_MAP_PX, /* samples of a macroblock */
+    CHROMA = HALF_PX * HALF_PX,
     /* Samples, with which libx264's vectors get no longer than 40: to the end of what a band's last row but one sees.
      * The last row is a slice of its own. See x264_band.h. */
     MV_RANGE = 46,
@@ -62,23 +66,24 @@ void x264_band_close(struct x264_band *self)
 /* How many samples high a plane's macroblock is. */
 static int mb_height(const struct x264_band *self, int plane)
 {
-    return plane && self->image.i_plane == 2 ? MB_MAP_PX / 2 : MB_MAP_PX;
+    return plane && self->now.image.i_plane == 2 ? MB_MAP_PX / 2 : MB_MAP_PX;
 }
 
 void x264_band_look_around(const struct x264_band *self, const struct x264_band *above, const struct x264_band *below)
 {
-    for (int i = 0; i < self->image.i_plane; i++) {
+    for (int i = 0; i < self->now.image.i_plane; i++) {
         int height = mb_height(self, i), pad_rows = PAD * height / MB_MAP_PX;
-        ptrdiff_t stride = self->image.i_stride[i];
-        uint8_t *top = self->image.plane[i] - PAD, *bottom = top + stride * self->rows * height;
+        ptrdiff_t stride = self->now.image.i_stride[i];
+        uint8_t *top = self->now.image.plane[i] - PAD, *bottom = top + stride * self->rows * height;
         size_t width = (size_t)self->columns * MB_MAP_PX + 2 * PAD;
         for (int y = 0; y < pad_rows; y++) {
             if (above)
                 memcpy(top - (pad_rows - y) * stride,
-                       above->image.plane[i] - PAD + (above->rows * height - pad_rows + y) * above->image.i_stride[i],
+                       above->now.image.plane[i] - PAD +
+                           (above->rows * height - pad_rows + y) * above->now.image.i_stride[i],
                        width);
             if (below)
-                memcpy(bottom + y * stride, below->image.plane[i] - PAD + y * below->image.i_stride[i], width);
+                memcpy(bottom + y * stride, below->now.image.plane[i] - PAD + y * below->now.image.i_stride[i], width);
         }
     }
 }
@@ -104,11 +109,11 @@ static void fill_picture(const struct x264_band *self, const struct x264_band_jo
 static bool take_slices(struct x264_band *self, const struct x264_band_job *job, const x264_nal_t *nals, int count)
 {
     struct h264_slice_place place = {.first_mb = (uint32_t)(self->first_row * self->columns),
-                                     .frame_num = job->frame_num,
+                                     .order = job->order,
                                      .alone = !self->is_first || !self->is_last};
     self->size = 0;
     for (int i = 0; i < count; i++) {
-        if (nals[i].i_type != NAL_SLICE && nals[i].i_type != NAL_SLICE_IDR)
+        if (nals[i].i_type != (job->idr ? NAL_SLICE_IDR : NAL_SLICE))
             continue;
         int code = nals[i].p_payload[2] ? 3 : 4;
         size_t size =
@@ -133,24 +138,41 @@ bool x264_band_encode(struct x264_band *self, const struct x264_band_job *job)
                   self->first_row + self->rows, (long long)job->pts, size);
         return false;
     }
-    self->made = out.img;
+    self->made = (struct x264_band_picture){.image = out.img, .pts = job->pts};
+    self->made_idr = job->idr;
     self->has_made = true;
     return true;
 }
 
 void x264_band_settle(struct x264_band *self)
 {
-    if (self->has_made)
-        self->image = self->made;
+    enum { MOST = sizeof(self->older) / sizeof(self->older[0]) };
+    if (!self->has_made)
+        return;
+    if (self->older_count == MOST)
+        memmove(self->older, self->older + 1, (size_t)--self->older_count * sizeof(self->older[0]));
+    self->older[self->older_count++] = self->now;
+    if (self->made_idr)
+        self->older_count = 0;
+    self->now = self->made;
     self->has_made = false;
+}
+
+void x264_band_forget(struct x264_band *self, int64_t pts)
+{
+    x264_encoder_invalidate_reference(self->x264, pts);
+    while (self->now.pts >= pts) {
+        assert(self->older_count > 0);
+        self->now = self->older[--self->older_count];
+    }
 }
 
 bool x264_band_is_open_to_change(const struct x264_band *self)
 {
-    for (int i = 0; i < self->image.i_plane; i++)
-        if (self->image.i_stride[i] < self->columns * MB_MAP_PX + 2 * PAD)
+    for (int i = 0; i < self->now.image.i_plane; i++)
+        if (self->now.image.i_stride[i] < self->columns * MB_MAP_PX + 2 * PAD)
             return false;
-    return X264_BAND_IS_KNOWN && self->image.i_plane > 0;
+    return X264_BAND_IS_KNOWN && self->now.image.i_plane > 0;
 }
 
 /* What lies beyond the picture's edges repeats them. `sample`: bytes, 2 for Cb and Cr side by side. */
@@ -176,8 +198,8 @@ static void pad(const struct block *block, int sample)
 static struct block block_at(const struct x264_band *self, int plane, int column, int row)
 {
     int height = mb_height(self, plane);
-    ptrdiff_t stride = self->image.i_stride[plane];
-    return (struct block){.at = self->image.plane[plane] + row * height * stride + column * MB_MAP_PX,
+    ptrdiff_t stride = self->now.image.i_stride[plane];
+    return (struct block){.at = self->now.image.plane[plane] + row * height * stride + column * MB_MAP_PX,
                           .stride = stride,
                           .width = MB_MAP_PX,
                           .height = height,
@@ -188,17 +210,27 @@ static struct block block_at(const struct x264_band *self, int plane, int column
                           .bottom = self->is_last && row == self->rows - 1};
 }
 
-void x264_band_put(const struct x264_band *self, const struct frame *frame, int column, int row)
+void x264_band_take(const struct x264_band *self, int column, int row, uint8_t ret[H264_PATCH_MB_BYTES])
 {
-    enum { LUMA = MB_MAP_PX * MB_MAP_PX, CHROMA = LUMA / 4 };
-    uint8_t samples[H264_PATCH_MB_BYTES];
     struct block luma = block_at(self, 0, column, row - self->first_row);
     struct block chroma = block_at(self, 1, column, row - self->first_row);
-    h264_patch_take(frame, column, row, samples);
+    for (int y = 0; y < luma.height; y++)
+        memcpy(ret + y * MB_MAP_PX, luma.at + y * luma.stride, MB_MAP_PX);
+    for (int i = 0; i < CHROMA; i++) {
+        const uint8_t *pair = chroma.at + i / HALF_PX * chroma.stride + i % HALF_PX * 2;
+        ret[LUMA + i] = pair[0];
+        ret[LUMA + CHROMA + i] = pair[1];
+    }
+}
+
+void x264_band_put(const struct x264_band *self, int column, int row, const uint8_t samples[H264_PATCH_MB_BYTES])
+{
+    struct block luma = block_at(self, 0, column, row - self->first_row);
+    struct block chroma = block_at(self, 1, column, row - self->first_row);
     for (int y = 0; y < luma.height; y++)
         memcpy(luma.at + y * luma.stride, samples + y * MB_MAP_PX, MB_MAP_PX);
     for (int i = 0; i < CHROMA; i++) {
-        uint8_t *pair = chroma.at + i / (MB_MAP_PX / 2) * chroma.stride + i % (MB_MAP_PX / 2) * 2;
+        uint8_t *pair = chroma.at + i / HALF_PX * chroma.stride + i % HALF_PX * 2;
         pair[0] = samples[LUMA + i];
         pair[1] = samples[LUMA + CHROMA + i];
     }

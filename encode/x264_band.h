@@ -20,16 +20,28 @@
 
 #include <x264.h>
 
-enum { X264_BAND_IS_KNOWN = X264_BUILD == 164, X264_BAND_ROWS_MIN = 2 /* of macroblocks: PAD samples */ };
+enum {
+    X264_BAND_IS_KNOWN = X264_BUILD == 164,
+    X264_BAND_ROWS_MIN = 2, /* of macroblocks: PAD samples */
+    X264_BAND_REFERENCES = 5,
+};
+
+/* What libx264 made, in its own memory. */
+struct x264_band_picture {
+    x264_image_t image;
+    int64_t pts;
+};
 
 struct x264_band {
     x264_t *x264;
     struct h264_stream stream;
-    int first_row, rows, columns; /* of macroblocks */
-    bool is_first, is_last;       /* of the picture's bands */
-    x264_image_t image;           /* libx264's own memory: what its next picture refers to */
-    x264_image_t made;            /* the same after the picture in hand */
-    bool has_made;
+    int first_row, rows, columns;                             /* of macroblocks */
+    bool is_first, is_last;                                   /* of the picture's bands */
+    struct x264_band_picture now;                             /* what its next picture refers to */
+    struct x264_band_picture older[X264_BAND_REFERENCES - 1]; /* since the last IDR, the newest last */
+    int older_count;
+    struct x264_band_picture made; /* the picture in hand */
+    bool has_made, made_idr;
     uint8_t *bytes; /* its slices of the picture in hand, Annex B */
     size_t room, size;
 };
@@ -38,14 +50,15 @@ struct x264_band {
 struct x264_band_job {
     const struct frame *frame;
     const struct mb_map *map;
-    unsigned frame_num;
+    struct h264_order order;
     bool idr;
     int qp; /* below 0: libx264's choice */
     int64_t pts;
 };
 
 /*
- * param  of the whole picture, borrowed; threads and slices are for each band
+ * param  of the whole picture, borrowed; threads and slices are for each band; i_dpb_size: pictures that it keeps, at
+ *        most X264_BAND_REFERENCES
  * False: libx264 refuses (told through the param's log function), or out of memory. Close it also then.
  */
 bool x264_band_open(struct x264_band *self, const x264_param_t *param, const struct mb_map *map, int first_row,
@@ -59,7 +72,10 @@ void x264_band_look_around(const struct x264_band *self, const struct x264_band 
 bool x264_band_encode(struct x264_band *self, const struct x264_band_job *job);
 /* What was encoded is now what the next picture refers to. */
 void x264_band_settle(struct x264_band *self);
-/* Whether `image` can be changed: a picture was encoded, and there are as many samples around it as expected. */
+/* Pictures from this one on, fewer than it keeps and none of them an IDR, are referred to no more. */
+void x264_band_forget(struct x264_band *self, int64_t pts);
+/* Whether `now` can be changed: a picture was encoded, and there are as many samples around it as expected. */
 bool x264_band_is_open_to_change(const struct x264_band *self);
-/* Makes a macroblock, of the whole picture's rows, what it is in the frame. */
-void x264_band_put(const struct x264_band *self, const struct frame *frame, int column, int row);
+/* A macroblock, of the whole picture's rows, in the picture that the next refers to. */
+void x264_band_take(const struct x264_band *self, int column, int row, uint8_t ret[H264_PATCH_MB_BYTES]);
+void x264_band_put(const struct x264_band *self, int column, int row, const uint8_t samples[H264_PATCH_MB_BYTES]);

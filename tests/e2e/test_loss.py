@@ -58,6 +58,47 @@ class Loss(DisplayTest):
         self.assertGreater(report["idr"], 4)
 
 
+class Invalidation(DisplayTest):
+    """A client that names the frames it lost (0x0301) to x264, instead of asking for an IDR."""
+    settings = {"encoder": "x264"}
+
+    def stream(self, *options):
+        """(report, what arrived)"""
+        index = os.path.join(self.temporary_folder(), "index")
+        report = self.client.stream(*self.stream_options("--seconds", 6, "--timecodes", "--loss-per-block", "m+1",
+                                                         "--every", 61, "--invalidate", "--index", index, *options))
+        self.assertEqual(report["exit"], 0, report["error"])
+        self.assertTrue(report["rtsp"]["invalidation_offered"])
+        self.assertEqual(report["idr_requests"], 0)
+        self.assertGreater(report["frames_lost"], 3)
+        decoded = report["decoded"]
+        self.assertEqual(decoded["errors"], 0)
+        self.assertEqual(decoded["pictures"], report["frames_delivered"])
+        self.assertEqual(decoded["timecodes"], decoded["pictures"], "a picture that cannot be read")
+        return report, read_index(index)
+
+    def test_what_was_lost_is_forgotten_and_no_idr_is_made(self):
+        before = len(self.host.log())
+        report, entries = self.stream()
+        # Three losses in a row end the cutting of batches by the kernel, which is answered by an IDR
+        idrs = 1 + self.host.log()[before:].count("segmentation offload is off there")
+        self.assertEqual(sum(e["idr"] for e in entries), idrs)
+        marked = [e for e in entries if e["type"] == 5]
+        self.assertGreaterEqual(len(marked), report["frames_lost"] - idrs)
+        self.assertTrue(all(e["delivered"] and not e["idr"] for e in marked))
+        self.assertLess(report["frames_dropped"], 4 * report["frames_lost"])  # those under way, not until an IDR
+
+    def test_a_loss_that_is_too_long_is_answered_by_an_idr(self):
+        report, entries = self.stream("--row", 7)
+        self.assertEqual([e for e in entries if e["type"] == 5], [])
+        self.assertGreater(sum(e["idr"] for e in entries), 3)
+
+    def test_with_one_reference_an_idr_is_made(self):
+        report, entries = self.stream("--one-reference")
+        self.assertEqual([e for e in entries if e["type"] == 5], [])
+        self.assertGreaterEqual(sum(e["idr"] for e in entries), report["frames_lost"])
+
+
 class LossOnAStillScreen(DisplayTest):
     scene = None
 

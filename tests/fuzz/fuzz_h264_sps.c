@@ -11,5 +11,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (made > sizeof(once) || (made && made <= H264_SPS_MAX && h264_sps_restrict(once, made, again)))
         abort(); /* what it made must say all it should */
     h264_sps_loosen(data, size, once);
+    made = h264_sps_widen(data, size, once);
+    if (made > sizeof(once) || (made && made <= H264_SPS_MAX && h264_sps_widen(once, made, again)))
+        abort();
     return 0;
 }

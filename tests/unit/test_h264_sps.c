@@ -42,6 +42,21 @@ static void a_set_that_says_it_is_left_alone(void **state)
     assert_int_equal(h264_sps_loosen(without_vui, sizeof(without_vui), ret), 0);
 }
 
+static void frame_numbers_get_wide(void **state)
+{
+    (void)state;
+    static const uint8_t wide[] = {
+        0x67, 0x42, 0x00, 0x1E, 0x8D, /* log2_max_frame_num 16 */
+        0x68, 0x14, 0x1F, 0x90,       /* as before, 6 bits later */
+    };
+    uint8_t ret[ROOM];
+    assert_int_equal(h264_sps_widen(without_vui, sizeof(without_vui), ret), sizeof(wide));
+    assert_memory_equal(ret, wide, sizeof(wide));
+    assert_int_equal(h264_sps_widen(wide, sizeof(wide), ret), 0);
+    for (size_t size = 0; size < sizeof(without_vui) - 1; size++)
+        assert_int_equal(h264_sps_widen(without_vui, size, ret), 0);
+}
+
 static void what_is_no_whole_set_is_refused(void **state)
 {
     (void)state;
@@ -155,7 +170,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_set_without_vui_gets_one),       cmocka_unit_test(a_set_that_says_it_is_left_alone),
-        cmocka_unit_test(what_is_no_whole_set_is_refused),
+        cmocka_unit_test(frame_numbers_get_wide),           cmocka_unit_test(what_is_no_whole_set_is_refused),
 #ifdef HAVE_X264
         cmocka_unit_test(sets_of_an_encoder_keep_all_else), cmocka_unit_test(damage_does_no_harm),
 #endif

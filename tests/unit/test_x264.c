@@ -228,14 +228,19 @@ static struct sps parse_sps(const struct au_part *part)
     return sps;
 }
 
-static void the_parameter_set_promises_one_reference_no_delay_and_the_colours(void **state)
+static void the_parameter_set_promises_the_references_allowed_no_delay_and_the_colours(void **state)
 {
     (void)state;
     static const struct {
         enum frame_colour_space space;
         bool full_range;
         unsigned code;
-    } cases[] = {{FRAME_BT601, false, 6}, {FRAME_BT709, false, 1}, {FRAME_BT709, true, 1}, {FRAME_BT2020, false, 1}};
+        int wish;
+        unsigned references;
+    } cases[] = {{FRAME_BT601, false, 6, 1, 1},
+                 {FRAME_BT709, false, 1, 0, 5},
+                 {FRAME_BT709, true, 1, 3, 3},
+                 {FRAME_BT2020, false, 1, 16, 5}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct encode_rig rig = {0};
         bool large = i % 2; /* both presets */
@@ -243,11 +248,13 @@ static void the_parameter_set_promises_one_reference_no_delay_and_the_colours(vo
         rig.scene.frame.layout.colour_space = cases[i].space;
         rig.scene.frame.layout.full_range = cases[i].full_range;
         struct encoder_config config = config_for(&rig.scene);
+        config.max_reference_frames = cases[i].wish;
         rig_open(&rig, &config);
         encode_rig_encode(&rig, false);
         struct sps sps = parse_sps(&rig.part);
         assert_true(sps.profile == MAIN || (sps.profile == BASELINE && sps.constraints & CONSTRAINT_SET1));
-        assert_int_equal(sps.references, 1);
+        assert_int_equal(sps.references, cases[i].references);
+        assert_int_equal(encoder_references(rig.encoder), cases[i].references);
         assert_int_equal(sps.reorder, 0);
         assert_int_equal(sps.buffering, sps.references);
         assert_int_equal(sps.full_range, cases[i].full_range);
@@ -424,7 +431,7 @@ int main(void)
         cmocka_unit_test(idr_comes_first_and_on_demand_only),
         cmocka_unit_test(an_idr_begins_with_its_parameter_sets_and_its_slice_is_near),
         cmocka_unit_test(there_are_as_many_slices_as_asked),
-        cmocka_unit_test(the_parameter_set_promises_one_reference_no_delay_and_the_colours),
+        cmocka_unit_test(the_parameter_set_promises_the_references_allowed_no_delay_and_the_colours),
         cmocka_unit_test(whole_chroma_is_encoded_whole),
         cmocka_unit_test(moving_pictures_keep_to_the_rate_and_an_idr_to_100_ms_of_it),
         cmocka_unit_test(a_new_rate_is_kept_to_without_an_idr),

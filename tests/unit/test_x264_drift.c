@@ -114,7 +114,7 @@ static void paint(struct rig *self)
 /* The sample of plane Y, Cb or Cr that a band refers to. */
 static int known_sample(const struct x264_band *band, int component, int x, int y)
 {
-    const x264_image_t *image = &band->image;
+    const x264_image_t *image = &band->now.image;
     if (component && image->i_plane == 2)
         return image->plane[1][(y - band->first_row * MB_MAP_PX / 2) * image->i_stride[1] + 2 * x + component - 1];
     return image->plane[component][(y - band->first_row * MB_MAP_PX) * image->i_stride[component] + x];
@@ -124,7 +124,7 @@ static void check_band(const struct rig *self, const struct x264_band *band)
 {
     const AVFrame *decoded = self->eye.decoded;
     for (int component = 0; component < 3; component++) {
-        int scale = component && band->image.i_plane == 2 ? 2 : 1;
+        int scale = component && band->now.image.i_plane == 2 ? 2 : 1;
         int end = (band->first_row + band->rows) * MB_MAP_PX / scale;
         for (int y = band->first_row * MB_MAP_PX / scale; y < end && y < HEIGHT / scale; y++)
             for (int x = 0; x < WIDTH / scale; x++) {
@@ -147,7 +147,7 @@ static void run(enum frame_format format, uint32_t seed)
         move(rig, i);
         paint(rig);
         struct x264_band_job job = {
-            .frame = rig->frame, .map = &rig->map, .idr = i == 0, .qp = 20 + random_below(rig, 24), .pts = i};
+            .frame = rig->frame, .map = &rig->map, .idr = i == 0, .qp = 20 + random_below(rig, 24)};
         part.size = x264_bands_encode(&rig->bands, &job, &part.data);
         assert_true(part.size > 0);
         h264_eye_decode(&rig->eye, &part);
