@@ -350,6 +350,17 @@ enum encode_result encoder_encode(struct encoder *self, const struct frame *fram
     return result;
 }
 
+enum encode_result encoder_next(struct encoder *self, struct au_part *part)
+{
+    assert(!part->last && self->ops->next);
+    struct au_part next = *part;
+    enum encode_result result = self->ops->next(self, &next);
+    assert(result != ENCODE_OK || next.data == part->data + part->size);
+    if (result == ENCODE_OK)
+        *part = next;
+    return result;
+}
+
 bool encoder_set_bitrate(struct encoder *self, int bitrate_kbps, int wire_kbps)
 {
     return self->ops->set_bitrate && self->ops->set_bitrate(self, bitrate_kbps, wire_kbps);

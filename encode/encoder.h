@@ -33,11 +33,16 @@ struct encoder_config {
     int max_reference_frames; /* 0: the encoder's choice; 1: exactly one */
     int burst_kbit;           /* one access unit should not be larger; 0: no such limit */
     int threads;              /* software encoders; 0: their choice */
+    bool parts;               /* access units may come in parts, see encoder_next */
     enum encoder_rate rate;   /* x264 only, as is the next */
     struct encoder_wire wire;
 };
 
-enum encode_result { ENCODE_OK, ENCODE_FAILED /* cannot go on; logged: destroy it */ };
+enum encode_result {
+    ENCODE_OK,
+    ENCODE_TORN,   /* of encoder_next only: what was given of this access unit is useless; the next must be an IDR */
+    ENCODE_FAILED, /* cannot go on; logged: destroy it */
+};
 
 struct encoder;
 
@@ -62,6 +67,8 @@ struct encoder_ops {
      * monotonic. Fills data, size, type of *ret_part. */
     enum encode_result (*encode)(struct encoder *self, const struct frame *frame, const struct region *damage,
                                  int64_t now_ns, bool idr, struct au_part *ret_part);
+    /* Optional; see encoder_next. After one that is not the last; fills part, last, data and size of *ret_part. */
+    enum encode_result (*next)(struct encoder *self, struct au_part *ret_part);
     /* Optional; see encoder_set_bitrate. */
     bool (*set_bitrate)(struct encoder *self, int bitrate_kbps, int wire_kbps);
     /* Optional; see encoder_invalidate. */
@@ -124,9 +131,12 @@ struct encoder *encoder_open(const char *name, const struct encoder_config *conf
 /* The same. NULL: failed, logged with the reason. */
 struct encoder *encoder_create(const char *name, const struct encoder_config *config);
 void encoder_destroy(struct encoder *self); /* NULL is fine */
-/* On ENCODE_OK *ret_part is a whole access unit with the times of the frame: set them anew for a repeat. */
+/* On ENCODE_OK *ret_part is an access unit with the times of the frame: set them anew for a repeat. If it is not the
+ * last, it is the first part of one, and encoder_next gives the others; only if config.parts was set. */
 enum encode_result encoder_encode(struct encoder *self, const struct frame *frame, const struct region *damage,
                                   int64_t now_ns, bool idr, struct au_part *ret_part);
+/* Waits for the next part, when *part was not the last, and puts it there: its bytes lie behind those of *part. */
+enum encode_result encoder_next(struct encoder *self, struct au_part *part);
 /* From the next picture on, and without an IDR: these two of encoder_config. False: it cannot, make another one. */
 bool encoder_set_bitrate(struct encoder *self, int bitrate_kbps, int wire_kbps);
 const char *encoder_name(const struct encoder *self);

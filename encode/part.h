@@ -14,12 +14,13 @@ enum part_type {
     PART_AFTER_INVALIDATION = 5,
 };
 
-/* An access unit in 1..4 parts. The bytes are the encoder's, valid until its next encode or destroy call. */
+/* An access unit, or the next slices of one. The bytes are the encoder's, valid until its next encode or destroy call.
+ */
 struct au_part {
-    const uint8_t *data; /* Annex B */
+    const uint8_t *data; /* what the codec calls a stream; a later part lies behind the one before, in memory as well */
     size_t size;
     enum part_type type;
-    int part, parts; /* this one and how many; 0 of 1 for a whole access unit */
+    int part, parts; /* it ends with this slice of so many, at most 16; 0 of 1 for a whole access unit */
     bool last;
     bool refining;        /* a repeat would look better */
     bool long_term;       /* the encoder keeps it: the client confirms that it has it */

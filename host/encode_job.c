@@ -285,6 +285,27 @@ static void count(struct encode_job *self, bool is_repeat, bool is_idr, int64_t 
     self->last_idr_ns = end_ns;
 }
 
+/* Gives the sender this part and the others. */
+static enum step submit_all(struct encode_job *self, struct au_part *part)
+{
+    struct video_sender *sender = self->shared->sender;
+    enum encode_result result = ENCODE_OK;
+    video_sender_submit(sender, part);
+    while (!part->last && result == ENCODE_OK) {
+        enter_encoder(self, clock_now_ns());
+        result = encoder_next(self->encoder, part);
+        if (!leave_encoder(self))
+            return LEFT;
+        if (result == ENCODE_OK)
+            video_sender_submit_next(sender, part);
+    }
+    if (result == ENCODE_OK)
+        return GO_ON;
+    video_sender_give_up(sender);
+    atomic_store(&self->shared->idr_wanted, true);
+    return result == ENCODE_FAILED ? replace_encoder(self) : GO_ON;
+}
+
 /* `damage` empty: a repeat. */
 static enum step encode_and_submit(struct encode_job *self, const struct region *damage, bool is_repeat)
 {
@@ -315,11 +336,13 @@ static enum step encode_and_submit(struct encode_job *self, const struct region 
     self->recovering = false;
     part.long_term = place != LONG_TERM_NONE && part.type != PART_IDR;
     remember(self, sent.taken_frame + 1, part.type == PART_IDR, place, begin_ns);
+    enum step step = submit_all(self, &part);
+    if (step == LEFT)
+        return step;
     count(self, is_repeat, part.type == PART_IDR, begin_ns, clock_now_ns());
-    video_sender_submit(self->shared->sender, &part);
     self->repeats_done = is_repeat ? self->repeats_done + 1 : 0;
     schedule_repeat(self, begin_ns, part.refining);
-    return GO_ON;
+    return step;
 }
 
 static enum step encode_one(struct encode_job *self)
@@ -377,6 +400,7 @@ struct encode_job *encode_job_create(const struct encode_job_config *config, str
         return log_oom("stream");
     }
     self->config = *config;
+    self->config.encoder.parts = true;
     self->shared = shared;
     self->view = view;
     self->references = 2;
@@ -405,10 +429,13 @@ void encode_job_go(struct encode_job *self)
     mutex_unlock(&self->lock);
 }
 
-/* Under the lock. */
+/* Under the lock, which the thread needs to come out of the encoder and destroy it: the sender reads its bytes no
+ * more. */
 static void leave_behind(struct encode_job *self)
 {
     self->left = true;
+    if (self->shared->sender)
+        video_sender_give_up(self->shared->sender);
     heartbeat_end(&self->shared->heartbeat);
     thread_abandon(&self->thread);
 }

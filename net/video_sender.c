@@ -28,6 +28,13 @@ enum {
 #define HANG_MIN_NS   (CLOCK_SECOND_NS / 2) /* who has been in the kernel for less has come back meanwhile */
 #define STOP_LIMIT_NS (3 * CLOCK_SECOND_NS)
 
+/* What a frame adds to the counters; gathered without the lock. */
+struct tally {
+    uint64_t packets, parity, bytes, errors;
+    bool gso; /* more than lone packets left by GSO */
+    int64_t packetise_ns, send_ns;
+};
+
 struct lane {
     struct video_sender *sender; /* a reference */
     struct thread thread;        /* "send" */
@@ -39,6 +46,17 @@ struct lane {
     int pacer_kbps;
     struct udp_path path;
     bool is_left; /* as it has learned */
+
+    /* of the access unit under way */
+    struct au_part first; /* as its first part said */
+    uint64_t unit;        /* its number, see video_sender */
+    size_t loaded;        /* bytes of it in packets */
+    int parts, blocks;    /* loaded, and to be built of them; blocks -1: it does not fit */
+    bool complete;        /* nothing of it is to be loaded any more */
+    uint32_t timestamp_90khz;
+    int64_t cut_ns;    /* when its first block was there; 0: not yet */
+    int64_t spread_ns; /* of the last one that left in parts: from then until its last part was there */
+    struct tally tally;
 };
 
 struct video_sender {
@@ -46,14 +64,16 @@ struct video_sender {
     uint8_t key[KEY_BYTES];
     int interface; /* for gso_policy */
 
-    struct mutex lock; /* guards the next eleven */
-    struct cond work;  /* a part came, or stop */
-    struct cond taken; /* the part's bytes are free, or wake */
+    struct mutex lock; /* guards the next thirteen */
+    struct cond work;  /* a part came, or the unit was given up, or stop */
+    struct cond taken; /* the unit's bytes are free, or wake */
     struct cond ended; /* a lane is over */
     int references;    /* owner and lanes */
     struct lane *lane; /* NULL: stopped, or could not be replaced */
     bool pending, woken, stopping;
-    struct au_part part;
+    bool reading;        /* a lane copies bytes of the unit */
+    struct au_part part; /* the access unit as far as it has come */
+    uint64_t unit;       /* counts the access units */
     uint16_t port;
     struct gso_watch watch;
     struct video_sender_counters counters;
@@ -64,13 +84,6 @@ struct video_sender {
     struct stats packetise, send, latency;
 };
 
-/* What a frame adds to the counters; gathered without the lock. */
-struct tally {
-    uint64_t packets, parity, bytes, errors;
-    bool gso; /* more than lone packets left by GSO */
-    int64_t packetise_ns;
-};
-
 static bool stopping(struct video_sender *self)
 {
     mutex_lock(&self->lock);
@@ -79,15 +92,98 @@ static bool stopping(struct video_sender *self)
     return stop;
 }
 
-/* False: stop. */
-static bool sleep_until(struct video_sender *self, int64_t until_ns)
+/* Under the lock: a part of the access unit under way has come and is not loaded. */
+static bool has_news(const struct lane *lane)
 {
+    const struct video_sender *self = lane->sender;
+    return self->pending && !lane->complete && self->unit == lane->unit && self->part.part >= lane->parts;
+}
+
+/* 90 kHz since the first picture. 0 means "unknown" in later frames (video packets, docs/protocol.md). */
+static uint32_t rtp_time(struct video_sender *self, int64_t timestamp_ns)
+{
+    if (!self->epoch_set) {
+        self->epoch_set = true;
+        self->epoch_ns = timestamp_ns;
+        return 0;
+    }
+    uint32_t time = (uint32_t)((timestamp_ns - self->epoch_ns) * 9 / 100000);
+    return time ? time : 1;
+}
+
+static uint16_t latency_100us(int64_t captured_ns, int64_t now_ns)
+{
+    int64_t units = captured_ns ? (now_ns - captured_ns) / (100 * CLOCK_US_NS) : 0;
+    return units < 0 ? 0 : units > UINT16_MAX ? UINT16_MAX : (uint16_t)units;
+}
+
+/* The header leaves with the first part and tells when the last one will be there: as long after it as last time. */
+static struct video_frame_info describe(const struct lane *lane, bool last, int64_t now_ns)
+{
+    const struct au_part *first = &lane->first;
+    return (struct video_frame_info){.type = (int)first->type,
+                                     .latency_100us =
+                                         latency_100us(first->captured_ns, last ? now_ns : now_ns + lane->spread_ns),
+                                     .timestamp_90khz = lane->timestamp_90khz,
+                                     .long_term_reference = first->long_term};
+}
+
+static void note_spread(struct lane *lane, int64_t now_ns)
+{
+    if (lane->blocks > 0 && !lane->cut_ns)
+        lane->cut_ns = now_ns;
+    else if (lane->blocks > 0 && lane->complete)
+        lane->spread_ns = now_ns - lane->cut_ns;
+}
+
+/* What has come of the access unit under way becomes packets. */
+static void load(struct lane *lane)
+{
+    struct video_sender *self = lane->sender;
+    int64_t start_ns = clock_now_ns();
+    heartbeat_begin(&self->heartbeat, start_ns);
+    mutex_lock(&self->lock);
+    bool news = self->reading = has_news(lane);
+    struct au_part part = self->part;
+    mutex_unlock(&self->lock);
+    if (!news)
+        return;
+    struct video_frame_info info = describe(lane, part.last, start_ns);
+    lane->blocks = video_packetiser_load(lane->packetiser, part.data + lane->loaded, part.size - lane->loaded,
+                                         part.part, part.parts, &info);
+    lane->loaded = part.size;
+    lane->parts = part.part + 1;
+    lane->complete = part.last || lane->blocks < 0;
+    note_spread(lane, start_ns);
+    lane->tally.packetise_ns += clock_now_ns() - start_ns;
+    mutex_lock(&self->lock);
+    self->reading = false;
+    self->counters.taken_frame = video_packetiser_frame(lane->packetiser);
+    self->counters.too_large += lane->blocks < 0;
+    if (lane->complete)
+        self->pending = false;
+    cond_broadcast(&self->taken); /* give_up may wait beside wait_free */
+    mutex_unlock(&self->lock);
+}
+
+/* Loads what comes meanwhile: the encoder is not to wait for the pacer. False: stop. */
+static bool sleep_until(struct lane *lane, int64_t until_ns)
+{
+    struct video_sender *self = lane->sender;
     if (clock_now_ns() >= until_ns)
         return !stopping(self);
     heartbeat_end(&self->heartbeat);
     mutex_lock(&self->lock);
-    while (!self->stopping && clock_now_ns() < until_ns)
-        cond_wait_until(&self->work, &self->lock, until_ns);
+    while (!self->stopping && clock_now_ns() < until_ns) {
+        if (has_news(lane)) {
+            mutex_unlock(&self->lock);
+            load(lane);
+            heartbeat_end(&self->heartbeat);
+            mutex_lock(&self->lock);
+        } else {
+            cond_wait_until(&self->work, &self->lock, until_ns);
+        }
+    }
     bool go_on = !self->stopping;
     mutex_unlock(&self->lock);
     return go_on;
@@ -113,10 +209,11 @@ static bool leave_kernel(struct lane *lane)
 }
 
 static bool send_batch(struct lane *lane, const struct video_datagrams *datagrams, int first, int count,
-                       enum udp_mode mode, struct tally *tally)
+                       enum udp_mode mode)
 {
+    struct tally *tally = &lane->tally;
     size_t bytes = (size_t)count * datagrams->size;
-    if (!sleep_until(lane->sender, pacer_due_ns(&lane->pacer, bytes, clock_now_ns())))
+    if (!sleep_until(lane, pacer_due_ns(&lane->pacer, bytes, clock_now_ns())))
         return false;
     const uint8_t *base = datagrams->base + (size_t)first * datagrams->size;
     enter_kernel(lane);
@@ -136,7 +233,7 @@ static bool gso_allowed(const struct lane *lane)
     return gso_policy_allowed(lane->sender->config.gso, lane->sender->interface) && !lane->path.gso_refused;
 }
 
-static bool send_block(struct lane *lane, const struct video_datagrams *datagrams, bool lone, struct tally *tally)
+static bool send_block(struct lane *lane, const struct video_datagrams *datagrams, bool lone)
 {
     int most = udp_batch_max(datagrams->size), at = 0;
     bool gso = gso_allowed(lane);
@@ -144,57 +241,12 @@ static bool send_block(struct lane *lane, const struct video_datagrams *datagram
         int left = datagrams->count - at, count = left < most ? left : most;
         if (at == 0 && gso && lone)
             count = 1;
-        if (!send_batch(lane, datagrams, at, count, gso ? UDP_GSO : UDP_MMSG, tally))
+        if (!send_batch(lane, datagrams, at, count, gso ? UDP_GSO : UDP_MMSG))
             return false;
         at += count;
     }
-    tally->parity += (uint64_t)datagrams->parity;
+    lane->tally.parity += (uint64_t)datagrams->parity;
     return true;
-}
-
-/* 90 kHz since the first picture. 0 means "unknown" in later frames (video packets, docs/protocol.md). */
-static uint32_t rtp_time(struct video_sender *self, int64_t timestamp_ns)
-{
-    if (!self->epoch_set) {
-        self->epoch_set = true;
-        self->epoch_ns = timestamp_ns;
-        return 0;
-    }
-    uint32_t time = (uint32_t)((timestamp_ns - self->epoch_ns) * 9 / 100000);
-    return time ? time : 1;
-}
-
-static uint16_t latency_100us(int64_t captured_ns, int64_t now_ns)
-{
-    int64_t units = captured_ns ? (now_ns - captured_ns) / (100 * CLOCK_US_NS) : 0;
-    return units < 0 ? 0 : units > UINT16_MAX ? UINT16_MAX : (uint16_t)units;
-}
-
-/* The bytes of the part are copied, or never will be: the encoder may go on. */
-static void give_back(struct lane *lane, bool fits)
-{
-    struct video_sender *self = lane->sender;
-    mutex_lock(&self->lock);
-    self->counters.taken_frame = video_packetiser_frame(lane->packetiser);
-    self->pending = false;
-    if (!fits)
-        self->counters.too_large++;
-    cond_signal(&self->taken);
-    mutex_unlock(&self->lock);
-}
-
-static int load(struct lane *lane, const struct au_part *part, struct tally *tally)
-{
-    int64_t start_ns = clock_now_ns();
-    heartbeat_begin(&lane->sender->heartbeat, start_ns);
-    struct video_frame_info info = {.type = (int)part->type,
-                                    .latency_100us = latency_100us(part->captured_ns, start_ns),
-                                    .long_term_reference = part->long_term};
-    info.timestamp_90khz = rtp_time(lane->sender, part->timestamp_ns);
-    int blocks = video_packetiser_load(lane->packetiser, part->data, part->size, &info);
-    tally->packetise_ns += clock_now_ns() - start_ns;
-    give_back(lane, blocks > 0);
-    return blocks;
 }
 
 static bool begin_frame(struct lane *lane, bool idr)
@@ -212,9 +264,10 @@ static bool begin_frame(struct lane *lane, bool idr)
     return lone;
 }
 
-static void end_frame(struct lane *lane, const struct tally *tally)
+static void end_frame(struct lane *lane)
 {
     struct video_sender *self = lane->sender;
+    const struct tally *tally = &lane->tally;
     mutex_lock(&self->lock);
     self->counters.frames++;
     self->counters.packets += tally->packets;
@@ -228,46 +281,92 @@ static void end_frame(struct lane *lane, const struct tally *tally)
     mutex_unlock(&self->lock);
 }
 
-static void send_part(struct lane *lane, const struct au_part *part)
+/* An access unit has begun to come; false: stop. */
+static bool next_unit(struct lane *lane)
 {
     struct video_sender *self = lane->sender;
-    struct tally tally = {0};
-    int blocks = load(lane, part, &tally);
-    if (!blocks)
-        return;
-    bool lone = begin_frame(lane, part->type == PART_IDR), go_on = true;
-    int64_t start_ns = clock_now_ns(), before_ns = tally.packetise_ns;
-    for (int b = 0; b < blocks && go_on; b++) {
-        struct video_datagrams datagrams;
-        int64_t build_ns = clock_now_ns();
-        heartbeat_begin(&self->heartbeat, build_ns);
-        bool built = video_packetiser_build(lane->packetiser, b, &datagrams);
-        tally.packetise_ns += clock_now_ns() - build_ns;
-        if (built)
-            go_on = send_block(lane, &datagrams, lone, &tally);
-        else
-            tally.errors++; /* the cipher failed: the client sees a loss and asks */
-    }
-    if (lane->is_left)
-        return;
-    int64_t end_ns = clock_now_ns();
-    end_frame(lane, &tally);
-    stats_add_ns(&self->packetise, tally.packetise_ns);
-    stats_add_ns(&self->send, end_ns - start_ns - (tally.packetise_ns - before_ns));
-    if (part->captured_ns)
-        stats_add_ns(&self->latency, end_ns - part->captured_ns);
-}
-
-static bool next_part(struct video_sender *self, struct au_part *ret_part)
-{
     heartbeat_end(&self->heartbeat);
     mutex_lock(&self->lock);
     while (!self->pending && !self->stopping)
         cond_wait(&self->work, &self->lock);
     bool go_on = !self->stopping;
-    *ret_part = self->part;
+    lane->first = self->part;
+    lane->unit = self->unit;
     mutex_unlock(&self->lock);
     return go_on;
+}
+
+static void begin_unit(struct lane *lane)
+{
+    lane->loaded = 0;
+    lane->parts = lane->blocks = 0;
+    lane->complete = false;
+    lane->cut_ns = 0;
+    lane->tally = (struct tally){0};
+    lane->timestamp_90khz = rtp_time(lane->sender, lane->first.timestamp_ns);
+    video_packetiser_begin(lane->packetiser);
+}
+
+/* False: it will not come, or stop. */
+static bool await_part(struct lane *lane)
+{
+    struct video_sender *self = lane->sender;
+    heartbeat_end(&self->heartbeat);
+    mutex_lock(&self->lock);
+    while (!self->stopping && self->pending && self->unit == lane->unit && !has_news(lane))
+        cond_wait(&self->work, &self->lock);
+    bool go_on = !self->stopping && has_news(lane);
+    mutex_unlock(&self->lock);
+    return go_on;
+}
+
+/* False: stop, or left behind. */
+static bool send_loaded(struct lane *lane, int block, bool lone)
+{
+    struct video_sender *self = lane->sender;
+    struct video_datagrams datagrams;
+    int64_t start_ns = clock_now_ns();
+    heartbeat_begin(&self->heartbeat, start_ns);
+    bool built = video_packetiser_build(lane->packetiser, block, &datagrams);
+    int64_t built_ns = clock_now_ns();
+    lane->tally.packetise_ns += built_ns - start_ns;
+    if (!built) {
+        lane->tally.errors++; /* the cipher failed: the client sees a loss and asks */
+        return true;
+    }
+    int64_t loading_ns = lane->tally.packetise_ns;
+    if (!send_block(lane, &datagrams, lone))
+        return false;
+    lane->tally.send_ns += clock_now_ns() - built_ns - (lane->tally.packetise_ns - loading_ns);
+    return true;
+}
+
+static void note_times(struct lane *lane)
+{
+    struct video_sender *self = lane->sender;
+    stats_add_ns(&self->packetise, lane->tally.packetise_ns);
+    stats_add_ns(&self->send, lane->tally.send_ns);
+    if (lane->first.captured_ns)
+        stats_add_ns(&self->latency, clock_now_ns() - lane->first.captured_ns);
+}
+
+static void send_unit(struct lane *lane)
+{
+    bool lone = false, go_on = true;
+    int sent = 0;
+    begin_unit(lane);
+    do {
+        load(lane);
+        for (; go_on && sent < lane->blocks; sent++) {
+            if (sent == 0)
+                lone = begin_frame(lane, lane->first.type == PART_IDR);
+            go_on = send_loaded(lane, sent, lone);
+        }
+    } while (go_on && !lane->complete && await_part(lane));
+    if (lane->is_left || !sent)
+        return;
+    end_frame(lane);
+    note_times(lane);
 }
 
 static void unref(struct video_sender *self)
@@ -301,11 +400,10 @@ static void run(void *arg)
 {
     struct lane *lane = arg;
     struct video_sender *self = lane->sender;
-    struct au_part part;
     if (!thread_set_priority(THREAD_PRIORITY_REALTIME))
         log_info("send: no real-time priority");
-    while (!lane->is_left && next_part(self, &part))
-        send_part(lane, &part);
+    while (!lane->is_left && next_unit(lane))
+        send_unit(lane);
     mutex_lock(&self->lock);
     lane->over = true;
     bool left = lane->left;
@@ -476,7 +574,31 @@ void video_sender_submit(struct video_sender *self, const struct au_part *part)
     assert(!self->pending);
     self->part = *part;
     self->pending = true;
+    self->unit++;
     cond_signal(&self->work);
+    mutex_unlock(&self->lock);
+}
+
+void video_sender_submit_next(struct video_sender *self, const struct au_part *part)
+{
+    mutex_lock(&self->lock);
+    assert(!self->part.last && part->data == self->part.data + self->part.size);
+    self->part.size += part->size;
+    self->part.part = part->part;
+    self->part.last = part->last;
+    cond_signal(&self->work);
+    mutex_unlock(&self->lock);
+}
+
+void video_sender_give_up(struct video_sender *self)
+{
+    mutex_lock(&self->lock);
+    if (self->pending && !self->part.last) {
+        self->pending = false;
+        while (self->reading)
+            cond_wait(&self->taken, &self->lock);
+        cond_signal(&self->work);
+    }
     mutex_unlock(&self->lock);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * video_sender: the send thread of one session: packetise, FEC, seal, pace, UDP.
- * Parts go in from the encode thread; the queue holds one access unit. Nothing allocates after create.
+ * Parts go in from the encode thread; the queue holds one access unit. Of one that comes in parts, what is there leaves
+ * while the rest is being encoded (protocol/video_packet.h). Nothing allocates after create.
  */
 #pragma once
 
@@ -38,12 +39,19 @@ video_sender_create(const struct video_sender_config *config); /* starts the thr
 void video_sender_stop(struct video_sender *self);
 void video_sender_destroy(struct video_sender *self); /* stops; NULL is fine */
 
-/* Encode thread: wait until the last part's bytes are no longer needed (they are copied into packets). False:
+/* Encode thread: wait until all bytes of the last access unit are copied into packets. False:
  * `until_ns` passed, or video_sender_wake() was called. */
 bool video_sender_wait_free(struct video_sender *self, int64_t until_ns);
 void video_sender_wake(struct video_sender *self); /* any thread */
-/* Encode thread, only after wait_free: gives the part; its bytes are read until wait_free is true again. */
+/* Encode thread, only after wait_free: gives an access unit, or the first part of one; its bytes are read until
+ * wait_free is true again. */
 void video_sender_submit(struct video_sender *self, const struct au_part *part);
+/* Encode thread, after a part that was not the last: the next one, its bytes behind those of the one before. Ignored
+ * when the access unit was given up, or refused, meanwhile. */
+void video_sender_submit_next(struct video_sender *self, const struct au_part *part);
+/* Any thread: the rest of the access unit will not come, if one is still without its last part; its bytes are not read
+ * any more. What had left of it is a loss for the client: ask for an IDR. */
+void video_sender_give_up(struct video_sender *self);
 
 /* Busy while it works at a part; a wait for the pacer is not work. */
 const struct heartbeat *video_sender_heartbeat(const struct video_sender *self);

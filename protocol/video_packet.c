@@ -15,6 +15,7 @@
 #include "protocol/fec.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +32,11 @@ enum {
     IV_BYTES = 12,
 };
 
+struct shape {                    /* of an access unit in parts */
+    int parts;                    /* that have ended */
+    size_t ends[VIDEO_PARTS_MAX]; /* bytes up to the end of each */
+};
+
 struct video_packetiser {
     struct video_packetiser_config config;
     struct fec *fec;
@@ -40,11 +46,14 @@ struct video_packetiser {
     size_t shard;
     size_t stride; /* prefix + shard: a datagram */
 
-    uint32_t frame; /* loaded last */
-    uint64_t first; /* packet counter of its first packet */
-    uint64_t next;  /* and after its last */
-    struct video_layout layout;
-    uint32_t timestamp_90khz;
+    uint32_t frame;             /* used last */
+    uint64_t first;             /* packet counter of the first packet loaded */
+    uint64_t next;              /* and after the last of all blocks */
+    struct video_layout layout; /* blocks: as announced, 0: nothing is cut */
+    int cut;                    /* blocks that can be built */
+    size_t open_bytes;          /* in the data packets behind them, frame header included */
+    struct video_frame_info info;
+    struct shape now, before; /* of the frame that is loaded, and of the last one that was complete */
 };
 
 int video_parity_count(int k, int percent, int min_parity, int *ret_percent)
@@ -151,77 +160,212 @@ static uint8_t *shard_at(const struct video_packetiser *self, int packet)
     return self->memory + (size_t)packet * self->stride + self->prefix;
 }
 
-struct source { /* what is left of frame header and access unit */
-    uint8_t header[FRAME_HEADER_BYTES];
-    size_t header_left;
-    const uint8_t *data;
-    size_t left;
-};
-
-static void fill_payload(struct source *source, uint8_t *to, size_t room)
+/* Of the frame, where the next block begins. */
+static int open_first(const struct video_packetiser *self)
 {
-    memcpy(to, source->header + FRAME_HEADER_BYTES - source->header_left, source->header_left);
-    to += source->header_left;
-    room -= source->header_left;
-    source->header_left = 0;
-    size_t size = source->left < room ? source->left : room;
-    memcpy(to, source->data, size);
-    memset(to + size, 0, room - size);
-    source->data += size;
-    source->left -= size;
+    if (!self->cut)
+        return 0;
+    const struct video_block *last = &self->layout.block[self->cut - 1];
+    return last->first + last->data + last->parity;
 }
 
-static void put_frame_header(uint8_t *to, size_t size, size_t payload, const struct video_frame_info *info)
+static size_t payload_bytes(const struct video_packetiser *self)
 {
-    size_t last = (FRAME_HEADER_BYTES + size) % payload;
-    memset(to, 0, FRAME_HEADER_BYTES);
-    to[0] = FRAME_HEADER_SHORT;
-    bytes_put_u16le(to + 1, info->latency_100us);
-    to[3] = (uint8_t)info->type;
-    bytes_put_u16le(to + 4, (uint16_t)(last ? last : payload));
+    return self->shard - HEADER_BYTES;
+}
+
+/* To the open block's payload; NULL: zeros. */
+static void append(struct video_packetiser *self, const uint8_t *data, size_t size)
+{
+    size_t payload = payload_bytes(self), first = (size_t)open_first(self);
+    for (size_t done = 0, length; done < size; done += length, self->open_bytes += length) {
+        size_t packet = self->open_bytes / payload, at = self->open_bytes % payload;
+        uint8_t *to = shard_at(self, (int)(first + packet)) + HEADER_BYTES + at;
+        length = size - done < payload - at ? size - done : payload - at;
+        if (data)
+            memcpy(to, data + done, length);
+        else
+            memset(to, 0, length);
+    }
+}
+
+/* `last_bytes`: payload in the frame's last data packet. */
+static void announce(struct video_packetiser *self, int blocks, size_t last_bytes, const struct video_frame_info *info)
+{
+    uint8_t *header = shard_at(self, 0) + HEADER_BYTES;
+    header[0] = FRAME_HEADER_SHORT;
+    bytes_put_u16le(header + 1, info->latency_100us);
+    header[3] = (uint8_t)info->type;
+    bytes_put_u16le(header + 4, (uint16_t)last_bytes);
+    self->layout.blocks = blocks;
+    self->info = *info;
+    self->frame++;
 }
 
 /* Stream index: 24 bits of the packet counter above a zero byte. */
-static void put_covered_columns(const struct video_packetiser *self, uint8_t *shard, const struct video_block *block,
-                                int index, bool long_term)
+static void put_covered_columns(const struct video_packetiser *self, const struct video_block *block, int index)
 {
+    uint8_t *shard = shard_at(self, block->first + index);
     memset(shard, 0, HEADER_BYTES);
     uint64_t counter = self->first + (uint64_t)block->first + (uint64_t)index;
     bytes_put_u32le(shard + 16, (uint32_t)(counter << 8));
     shard[24] = (uint8_t)(FLAG_PICTURE | (index == 0 ? FLAG_START : 0) | (index == block->data - 1 ? FLAG_END : 0));
-    shard[25] = long_term ? EXTRA_LONG_TERM : 0;
+    shard[25] = self->info.long_term_reference ? EXTRA_LONG_TERM : 0;
     shard[26] = MULTI_FEC;
 }
 
-int video_packetiser_load(struct video_packetiser *self, const uint8_t *data, size_t size,
-                          const struct video_frame_info *info)
+/* Makes a block of the first `k` packets of the open one, all full. The others make room for its parity. */
+static void cut(struct video_packetiser *self, int k, int percent)
 {
-    size_t payload = self->shard - HEADER_BYTES;
-    if (!size || size > VIDEO_FRAME_DATA_MAX * payload - FRAME_HEADER_BYTES)
-        return 0;
-    int total = (int)((FRAME_HEADER_BYTES + size + payload - 1) / payload);
-    struct video_layout layout;
-    if (!video_layout_fit(total, self->config.fec_percent, self->config.min_parity, &layout))
-        return 0;
-    const struct video_block *last = &layout.block[layout.blocks - 1];
-    self->layout = layout;
-    self->first = self->next;
-    self->next += (uint64_t)(last->first + last->data + last->parity);
-    self->frame++;
-    self->timestamp_90khz = info->timestamp_90khz;
+    struct video_block *block = &self->layout.block[self->cut];
+    size_t payload = payload_bytes(self), used = (size_t)k * payload;
+    int first = open_first(self), packets = (int)((self->open_bytes + payload - 1) / payload);
+    *block = (struct video_block){.data = k, .first = first};
+    block->parity = video_parity_count(k, percent, self->config.min_parity, &block->percent);
+    if (packets > k)
+        memmove(shard_at(self, first + k + block->parity), shard_at(self, first + k),
+                (size_t)(packets - k) * self->stride - self->prefix);
+    self->open_bytes -= used;
+    self->next += (uint64_t)(k + block->parity);
+    self->cut++;
+    for (int i = 0; i < k; i++)
+        put_covered_columns(self, block, i);
+}
 
-    struct source source = {.header_left = FRAME_HEADER_BYTES, .data = data, .left = size};
-    put_frame_header(source.header, size, payload, info);
-    for (int b = 0; b < layout.blocks; b++) {
-        const struct video_block *block = &layout.block[b];
-        for (int i = 0; i < block->data; i++) {
-            uint8_t *shard = shard_at(self, block->first + i);
-            put_covered_columns(self, shard, block, i, info->long_term_reference);
-            fill_payload(&source, shard + HEADER_BYTES, payload);
+/* What a block of this many data packets can have. */
+static int percent_for(const struct video_packetiser *self, int k)
+{
+    int percent = self->config.fec_percent;
+    while (percent > 1 && k > block_data_max(percent))
+        percent--;
+    return k > block_data_max(percent) ? 0 : percent;
+}
+
+/* Bytes behind this part: in proportion to those before, but not more than there were in the last frame. */
+static size_t foretell_rest(const struct video_packetiser *self, int part, int parts)
+{
+    const struct shape *before = &self->before;
+    size_t rest = self->now.ends[part] * (size_t)(parts - part - 1) / (size_t)(part + 1);
+    size_t last = before->parts == parts ? before->ends[parts - 1] - before->ends[part] : rest;
+    return last < rest ? last : rest;
+}
+
+/* How many blocks this frame is worth; 0: it is too early to say, or the rest is small. */
+static int foretell_blocks(const struct video_packetiser *self, int packets, int part, int parts)
+{
+    size_t rest = foretell_rest(self, part, parts) / (VIDEO_PART_DATA_MIN * payload_bytes(self));
+    int left = parts - part - 1 < VIDEO_BLOCKS_MAX ? parts - part - 1 : VIDEO_BLOCKS_MAX - 1;
+    int more = rest < (size_t)left ? (int)rest : left;
+    return packets >= VIDEO_PART_DATA_MIN && more ? more + 1 : 0;
+}
+
+/* Parity is counted in whole packets. Up to four packets wait for the next block where that wastes least of it. */
+static int choose_cut(const struct video_packetiser *self, int packets)
+{
+    int best = packets, least = INT_MAX, percent = percent_for(self, packets);
+    for (int k = packets; k > packets - 5 && k >= VIDEO_PART_DATA_MIN; k--) {
+        int used, waste = video_parity_count(k, percent, self->config.min_parity, &used) * 100 - k * percent;
+        if (waste < least) {
+            least = waste;
+            best = k;
         }
     }
-    assert(source.left == 0);
-    return layout.blocks;
+    return best;
+}
+
+/* Behind a part that is not the last: the last block is for what is still to come. */
+static void cut_part(struct video_packetiser *self, int part, int parts, const struct video_frame_info *info)
+{
+    int packets = (int)(self->open_bytes / payload_bytes(self));
+    int blocks = self->cut ? self->layout.blocks : foretell_blocks(self, packets, part, parts);
+    if (packets < VIDEO_PART_DATA_MIN || self->cut + 1 >= blocks)
+        return;
+    if (!self->cut)
+        announce(self, blocks, payload_bytes(self), info);
+    int k = choose_cut(self, packets > VIDEO_BLOCK_DATA_MAX ? VIDEO_BLOCK_DATA_MAX : packets);
+    cut(self, k, percent_for(self, k));
+}
+
+/* `packets`, or so many that each block has one, evenly in the blocks that are left. */
+static void lay_out_rest(const struct video_packetiser *self, int packets, struct video_layout *ret_layout)
+{
+    int blocks = self->layout.blocks - self->cut;
+    packets = packets < blocks ? blocks : packets;
+    *ret_layout = (struct video_layout){.blocks = blocks};
+    for (int b = 0; b < blocks; b++) {
+        int k = (packets + blocks - b - 1) / (blocks - b);
+        ret_layout->block[b].data = k;
+        ret_layout->block[b].percent = percent_for(self, k);
+        packets -= k;
+    }
+}
+
+/* The last bytes of a frame, zeros behind them. */
+static void cut_rest(struct video_packetiser *self, const uint8_t *data, size_t size,
+                     const struct video_frame_info *info)
+{
+    struct video_layout plan;
+    size_t payload = payload_bytes(self), bytes = self->open_bytes + size;
+    int packets = (int)((bytes + payload - 1) / payload);
+    if (self->cut) {
+        lay_out_rest(self, packets, &plan);
+    } else {
+        bool good = video_layout_fit(packets, self->config.fec_percent, self->config.min_parity, &plan);
+        assert(good), (void)good;
+        announce(self, plan.blocks, bytes - (size_t)(packets - 1) * payload, info);
+    }
+    for (int b = 0; b < plan.blocks; b++) {
+        size_t room = (size_t)plan.block[b].data * payload;
+        room = room > self->open_bytes ? room - self->open_bytes : 0;
+        size_t length = size < room ? size : room;
+        append(self, data, length);
+        append(self, NULL, room - length);
+        data += length;
+        size -= length;
+        cut(self, plan.block[b].data, plan.block[b].percent);
+    }
+    assert(size == 0 && self->open_bytes == 0);
+}
+
+static bool fits(const struct video_packetiser *self, size_t size)
+{
+    int blocks = self->layout.blocks ? self->layout.blocks - self->cut : VIDEO_BLOCKS_MAX;
+    size_t room = (size_t)(blocks * VIDEO_BLOCK_DATA_MAX) * payload_bytes(self);
+    return (size || self->now.parts) && size <= room && self->open_bytes <= room - size;
+}
+
+void video_packetiser_begin(struct video_packetiser *self)
+{
+    self->layout.blocks = self->cut = 0;
+    self->first = self->next;
+    self->open_bytes = 0;
+    self->now.parts = 0;
+    append(self, NULL, FRAME_HEADER_BYTES); /* what stands in it is known at the first cut */
+}
+
+/* `part` ends where the bytes loaded end; parts that came together with it are taken to end there, too. */
+static void note_end(struct shape *shape, size_t size, int part)
+{
+    size_t end = shape->parts ? shape->ends[shape->parts - 1] + size : size;
+    while (shape->parts <= part)
+        shape->ends[shape->parts++] = end;
+}
+
+int video_packetiser_load(struct video_packetiser *self, const uint8_t *data, size_t size, int part, int parts,
+                          const struct video_frame_info *info)
+{
+    assert(part >= self->now.parts && part < parts && parts <= VIDEO_PARTS_MAX);
+    if (!fits(self, size))
+        return -1;
+    note_end(&self->now, size, part);
+    if (part == parts - 1) {
+        self->before = self->now;
+        cut_rest(self, data, size, info);
+    } else {
+        append(self, data, size);
+        cut_part(self, part, parts, info);
+    }
+    return self->cut;
 }
 
 static void add_parity(struct video_packetiser *self, const struct video_block *block)
@@ -241,7 +385,7 @@ static void put_header(const struct video_packetiser *self, uint8_t *shard, cons
     memset(shard, 0, 16);
     shard[0] = RTP_FLAGS;
     bytes_put_u16be(shard + 2, (uint16_t)counter);
-    bytes_put_u32be(shard + 4, self->timestamp_90khz);
+    bytes_put_u32be(shard + 4, self->info.timestamp_90khz);
     bytes_put_u32le(shard + 20, self->frame);
     shard[27] = (uint8_t)(number << 4 | (self->layout.blocks - 1) << 6);
     bytes_put_u32le(shard + 28, (uint32_t)block->data << 22 | (uint32_t)index << 12 | (uint32_t)block->percent << 4);
@@ -259,7 +403,7 @@ static bool seal(struct video_packetiser *self, uint8_t *shard, uint64_t counter
 
 bool video_packetiser_build(struct video_packetiser *self, int block_index, struct video_datagrams *ret_datagrams)
 {
-    assert(block_index >= 0 && block_index < self->layout.blocks);
+    assert(block_index >= 0 && block_index < self->cut);
     const struct video_block *block = &self->layout.block[block_index];
     int count = block->data + block->parity;
     add_parity(self, block);

@@ -3,8 +3,13 @@
  * video_packet: an access unit as the datagrams of one video frame: FEC blocks, headers, parity, encryption. Pure.
  * Source: docs/protocol.md, "Video packets"; bytes checked by tests/unit/test_video_packet.c.
  *
- * Two steps. load() copies the access unit into the data packets of all blocks: then its bytes are free. build()
- * finishes one block, so that a block can leave while the next one is computed.
+ * Two steps. load() copies an access unit, or the next part of one, into data packets: then its bytes are free. build()
+ * finishes one block, so that a block can leave while the next one is computed, or its bytes are not there yet.
+ *
+ * In parts: blocks are cut wherever parts end, and the bytes of a packet that is not full go to the next block. How
+ * many blocks there will be stands in each packet, so it is foretold from the first parts that are worth a block; until
+ * then nothing is cut, and a small access unit goes as a whole. The last packet is then full, with zeros behind the
+ * data, as its length stands in the first: Annex B allows them, AV1 does not.
  */
 #pragma once
 
@@ -18,8 +23,10 @@ enum {
     VIDEO_FRAME_DATA_MAX = VIDEO_BLOCKS_MAX * VIDEO_BLOCK_DATA_MAX,
     VIDEO_PACKET_SIZE_MIN = 48, /* packetSize: 16 bytes of video header and the payload */
     VIDEO_PACKET_SIZE_MAX = 8192,
-    VIDEO_SEAL_BYTES = 32,  /* prefix of an encrypted packet */
-    VIDEO_SHARD_EXTRA = 16, /* a packet is this much longer than packetSize */
+    VIDEO_PARTS_MAX = 16,     /* that an access unit may come in */
+    VIDEO_PART_DATA_MIN = 8, /* what comes in parts has no blocks with fewer data packets but at its end */
+    VIDEO_SEAL_BYTES = 32,    /* prefix of an encrypted packet */
+    VIDEO_SHARD_EXTRA = 16,   /* a packet is this much longer than packetSize */
 };
 
 struct video_block {
@@ -59,14 +66,18 @@ void video_packetiser_destroy(struct video_packetiser *self); /* NULL is fine; w
 
 struct video_frame_info {
     int type;                 /* 1 P, 2 IDR, 4 intra refresh, 5 P after invalidation */
-    uint16_t latency_100us;   /* capture to send; 0: a repeat, or unknown */
+    uint16_t latency_100us;   /* capture to send; 0: a repeat, or unknown. What is said before the first cut counts */
     uint32_t timestamp_90khz; /* the same in all packets of the frame */
     bool long_term_reference; /* the client acknowledges its arrival */
 };
 
-/* Starts a frame: takes the next frame number and copies the bytes. The number of blocks; 0: the access unit is empty
- * or does not fit, and no number was used. */
-int video_packetiser_load(struct video_packetiser *self, const uint8_t *data, size_t size,
+void video_packetiser_begin(struct video_packetiser *self); /* a frame, whatever is missing of the one before */
+/*
+ * The bytes up to the end of part `part` of `parts`, each time with the same info; not of AV1 when there are several.
+ * The first cut takes the next frame number. Returns the number of blocks that can be built, all after the last part.
+ * -1: there are no bytes or they do not fit; nothing more is to be loaded, and no number was used if nothing was cut.
+ */
+int video_packetiser_load(struct video_packetiser *self, const uint8_t *data, size_t size, int part, int parts,
                           const struct video_frame_info *info);
 
 /* Datagrams of equal size, back to back: data, then parity. Valid until the next load. */
@@ -75,8 +86,8 @@ struct video_datagrams {
     size_t size; /* of one */
     int count, parity;
 };
-/* Each block 0..blocks-1 exactly once, in order. False: the cipher failed, nothing may be sent. */
+/* Each block that can be built exactly once, in order. False: the cipher failed, nothing may be sent. */
 bool video_packetiser_build(struct video_packetiser *self, int block, struct video_datagrams *ret_datagrams);
 
-uint32_t video_packetiser_frame(const struct video_packetiser *self);       /* number last loaded; first - 1 before */
-uint64_t video_packetiser_next_packet(const struct video_packetiser *self); /* counter after the loaded frame */
+uint32_t video_packetiser_frame(const struct video_packetiser *self);       /* number last used; first - 1 before */
+uint64_t video_packetiser_next_packet(const struct video_packetiser *self); /* counter after all blocks cut */

@@ -45,7 +45,8 @@ static struct video_packetiser *packetise(const uint8_t *frame, size_t size, con
         exit(1);
     for (int i = 0; i < ROUNDS; i++) {
         int64_t start_ns = clock_now_ns();
-        int blocks = video_packetiser_load(packetiser, frame, size, &(struct video_frame_info){.type = 1});
+        video_packetiser_begin(packetiser);
+        int blocks = video_packetiser_load(packetiser, frame, size, 0, 1, &(struct video_frame_info){.type = 1});
         load_ns[i] = clock_now_ns() - start_ns;
         struct video_datagrams datagrams;
         for (int b = 0; b < blocks; b++) {
@@ -87,7 +88,8 @@ int main(int argc, char **argv)
         frame[i] = (uint8_t)(i * 2654435761u >> 24);
     struct video_packetiser *packetiser = packetise(frame, size, NULL);
     struct video_datagrams datagrams;
-    if (!video_packetiser_load(packetiser, frame, size, &(struct video_frame_info){.type = 1}) ||
+    video_packetiser_begin(packetiser);
+    if (video_packetiser_load(packetiser, frame, size, 0, 1, &(struct video_frame_info){.type = 1}) < 1 ||
         !video_packetiser_build(packetiser, 0, &datagrams))
         return 1;
     send_frames(&datagrams, UDP_GSO, "GSO:");

@@ -52,7 +52,8 @@ static int end_rig(void **state)
 static void send_frame(struct rig *rig, size_t size, int latency_100us, int left_out)
 {
     const struct video_frame_info info = {.type = 1, .latency_100us = (uint16_t)latency_100us, .timestamp_90khz = 7};
-    rig->blocks = video_packetiser_load(rig->packetiser, rig->unit, size, &info);
+    video_packetiser_begin(rig->packetiser);
+    rig->blocks = video_packetiser_load(rig->packetiser, rig->unit, size, 0, 1, &info);
     rig->bytes = 0, rig->data = 0, rig->sent = 0;
     for (int block = 0; block < rig->blocks; block++) {
         struct video_datagrams datagrams;

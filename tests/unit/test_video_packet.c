@@ -120,6 +120,13 @@ static void check_packets(const json_t *vector, const struct video_datagrams *da
     }
 }
 
+static int load_whole(struct video_packetiser *packetiser, const uint8_t *data, size_t size,
+                      const struct video_frame_info *info)
+{
+    video_packetiser_begin(packetiser);
+    return video_packetiser_load(packetiser, data, size, 0, 1, info);
+}
+
 static void check_case(const json_t *vector)
 {
     static uint8_t frame[FRAME_MAX];
@@ -132,7 +139,7 @@ static void check_case(const json_t *vector)
         .long_term_reference = number(vector, "extraFlags") == 1,
     };
     const json_t *blocks = json_object_get(vector, "blocks");
-    assert_int_equal(video_packetiser_load(packetiser, frame, size, &info), json_array_size(blocks));
+    assert_int_equal(load_whole(packetiser, frame, size, &info), json_array_size(blocks));
     memset(frame, 0xee, size); /* not read any more */
     for (size_t b = 0; b < json_array_size(blocks); b++) {
         const json_t *block = json_array_get(blocks, b);
@@ -261,12 +268,12 @@ static void an_access_unit_that_does_not_fit_uses_no_number(void **state)
     uint8_t *data = calloc(1, largest + 1);
     assert_non_null(data);
     struct video_frame_info info = {.type = 1};
-    assert_int_equal(video_packetiser_load(packetiser, data, 0, &info), 0);
-    assert_int_equal(video_packetiser_load(packetiser, data, largest + 1, &info), 0);
-    assert_int_equal(video_packetiser_load(packetiser, data, SIZE_MAX, &info), 0);
+    assert_int_equal(load_whole(packetiser, data, 0, &info), -1);
+    assert_int_equal(load_whole(packetiser, data, largest + 1, &info), -1);
+    assert_int_equal(load_whole(packetiser, data, SIZE_MAX, &info), -1);
     assert_int_equal(video_packetiser_frame(packetiser), 0);
     assert_int_equal(video_packetiser_next_packet(packetiser), 0);
-    assert_int_equal(video_packetiser_load(packetiser, data, largest, &info), 4);
+    assert_int_equal(load_whole(packetiser, data, largest, &info), 4);
     assert_int_equal(video_packetiser_frame(packetiser), 1);
     assert_int_equal(video_packetiser_next_packet(packetiser), 4092);
     struct video_datagrams datagrams;
@@ -285,7 +292,7 @@ static void counters_wrap_as_the_fields_are_wide(void **state)
     assert_non_null(packetiser);
     static const uint8_t data[100];
     struct video_datagrams datagrams;
-    assert_int_equal(video_packetiser_load(packetiser, data, sizeof(data), &(struct video_frame_info){.type = 1}), 1);
+    assert_int_equal(load_whole(packetiser, data, sizeof(data), &(struct video_frame_info){.type = 1}), 1);
     assert_true(video_packetiser_build(packetiser, 0, &datagrams));
     static const uint16_t sequence[] = {0xfffe, 0xffff, 0, 1};
     static const uint32_t index[] = {0xfffffe00, 0xffffff00, 0, 0x100};
@@ -310,7 +317,7 @@ static void lost_packets_are_recovered_from_any_enough_others(void **state)
     for (size_t i = 0; i < sizeof(data); i++)
         data[i] = (uint8_t)(i * i + 3);
     struct video_datagrams datagrams;
-    assert_int_equal(video_packetiser_load(packetiser, data, sizeof(data), &(struct video_frame_info){.type = 1}), 1);
+    assert_int_equal(load_whole(packetiser, data, sizeof(data), &(struct video_frame_info){.type = 1}), 1);
     assert_true(video_packetiser_build(packetiser, 0, &datagrams));
     assert_int_equal(datagrams.count, COUNT);
     assert_int_equal(datagrams.size, SHARD);
@@ -335,6 +342,284 @@ static void lost_packets_are_recovered_from_any_enough_others(void **state)
         }
     }
     video_packetiser_destroy(packetiser);
+}
+
+/*
+ * Frames in parts. The rig looks at blocks as a client does: each packet by itself, against the text of the protocol.
+ */
+enum { PARTS_PACKET_SIZE = 128, PARTS_SHARD = 144, PARTS_PAYLOAD = 112, PARTS_BYTES_MAX = 1500 * PARTS_PAYLOAD };
+
+struct parts_rig {
+    struct video_packetiser *packetiser;
+    int percent;
+    uint32_t frame;
+    uint64_t packet;   /* the next one's counter */
+    int blocks, total; /* as the first packet said; data packets so far */
+    int packets;       /* with parity */
+    size_t size;
+    uint8_t received[PARTS_BYTES_MAX];
+};
+
+static void check_header(struct parts_rig *rig, const uint8_t *shard, int index, int k, int m, int block)
+{
+    uint32_t fec = bytes_get_u32le(shard + 28);
+    assert_int_equal(bytes_get_u16be(shard), 0x9000);
+    assert_int_equal(bytes_get_u16be(shard + 2), rig->packet & 0xffff);
+    assert_int_equal(bytes_get_u32be(shard + 4), 4711);
+    assert_int_equal(bytes_get_u32le(shard + 20), rig->frame);
+    assert_int_equal(shard[27], block << 4 | (rig->blocks - 1) << 6);
+    assert_int_equal(fec >> 22, k);
+    assert_int_equal(fec >> 12 & 1023, index);
+    assert_int_equal((k * (int)(fec >> 4 & 255) + 99) / 100, m);
+    if (index < k) {
+        assert_int_equal(bytes_get_u32le(shard + 16), (uint32_t)(rig->packet << 8));
+        assert_int_equal(shard[24], 1 | (index == k - 1 ? 2 : 0) | (index == 0 ? 4 : 0));
+        assert_int_equal(bytes_get_u16le(shard + 25), 0x1000);
+    }
+    rig->packet++;
+}
+
+/* Loses as many packets as there is parity, from the one at `from` on, and takes the payload of what comes back. */
+static void take_block(struct parts_rig *rig, int block, int from)
+{
+    static uint8_t copy[1023 * PARTS_SHARD];
+    uint8_t *shards[1023];
+    bool present[1023];
+    struct video_datagrams datagrams;
+    assert_true(video_packetiser_build(rig->packetiser, block, &datagrams));
+    assert_int_equal(datagrams.size, PARTS_SHARD);
+    int m = datagrams.parity, k = datagrams.count - m;
+    if (block == 0)
+        rig->blocks = (datagrams.base[27] >> 6) + 1;
+    memcpy(copy, datagrams.base, (size_t)datagrams.count * PARTS_SHARD);
+    for (int i = 0; i < k + m; i++) {
+        shards[i] = copy + i * PARTS_SHARD;
+        check_header(rig, shards[i], i, k, m, block);
+        present[i] = (i - from % k + k + m) % (k + m) >= m;
+        if (!present[i])
+            memset(shards[i], 0xee, PARTS_SHARD);
+    }
+    assert_true(!m || (k + m <= 255 && m >= 2 && (m * 100 >= k * rig->percent || k > 25500 / (100 + rig->percent))));
+    assert_true(!m || plain_fec_recover(k, m, PARTS_SHARD, shards, present));
+    for (int i = 0; i < k; i++, rig->size += PARTS_PAYLOAD)
+        memcpy(rig->received + rig->size, shards[i] + 32, PARTS_PAYLOAD);
+    rig->total += k;
+    rig->packets += k + m;
+}
+
+static struct parts_rig *parts_rig_create(int percent)
+{
+    struct parts_rig *rig = calloc(1, sizeof(*rig));
+    assert_non_null(rig);
+    rig->percent = percent;
+    rig->packetiser = video_packetiser_create(&(struct video_packetiser_config){
+        .packet_size = PARTS_PACKET_SIZE, .fec_percent = percent, .min_parity = 2, .first_packet = 65000});
+    assert_non_null(rig->packetiser);
+    rig->packet = 65000;
+    return rig;
+}
+
+static void parts_rig_destroy(struct parts_rig *rig)
+{
+    video_packetiser_destroy(rig->packetiser);
+    free(rig);
+}
+
+static const struct video_frame_info parts_info = {.type = 5, .latency_100us = 77, .timestamp_90khz = 4711};
+
+static int load_part(struct parts_rig *rig, const uint8_t *data, size_t size, int part, int parts)
+{
+    if (part == 0)
+        video_packetiser_begin(rig->packetiser);
+    return video_packetiser_load(rig->packetiser, data, size, part, parts, &parts_info);
+}
+
+/* Each block is taken as soon as it is there, and what has been handed over is overwritten. */
+static void send_in_parts(struct parts_rig *rig, const uint8_t *data, const size_t *sizes, int parts)
+{
+    static uint8_t part[PARTS_BYTES_MAX];
+    int taken = 0;
+    rig->size = 0;
+    rig->total = rig->packets = 0;
+    rig->frame++;
+    for (int i = 0; i < parts; data += sizes[i++]) {
+        memcpy(part, data, sizes[i]);
+        int blocks = load_part(rig, part, sizes[i], i, parts);
+        assert_in_range(blocks, taken, 4);
+        memset(part, 0xdd, sizes[i]);
+        for (; taken < blocks; taken++)
+            take_block(rig, taken, (int)rig->frame * 7);
+    }
+    assert_int_equal(taken, rig->blocks);
+    assert_int_equal(video_packetiser_frame(rig->packetiser), rig->frame);
+    assert_int_equal(video_packetiser_next_packet(rig->packetiser), rig->packet);
+}
+
+static void assert_received(const struct parts_rig *rig, const uint8_t *data, size_t size)
+{
+    static const uint8_t zeros[PARTS_BYTES_MAX];
+    uint8_t header[8] = {1, 77, 0, 5};
+    size_t last = (8 + size) % PARTS_PAYLOAD;
+    bytes_put_u16le(header + 4, rig->blocks > 1 || !last ? PARTS_PAYLOAD : (uint16_t)last);
+    assert_memory_equal(rig->received, header, 8);
+    assert_memory_equal(rig->received + 8, data, size);
+    assert_memory_equal(rig->received + 8 + size, zeros, rig->size - 8 - size);
+}
+
+static uint8_t *make_bytes(size_t size)
+{
+    uint8_t *data = malloc(size);
+    assert_non_null(data);
+    for (size_t i = 0; i < size; i++)
+        data[i] = (uint8_t)(i * i / 7 + i + 1);
+    return data;
+}
+
+/* 20 packets a part and 50 bytes. Of the 21 that are there after the third one waits, as 20 % of 20 are exactly 4. */
+static void parts_leave_as_they_come(void **state)
+{
+    (void)state;
+    struct parts_rig *rig = parts_rig_create(20);
+    const size_t part = 20 * PARTS_PAYLOAD + 50;
+    uint8_t *data = make_bytes(4 * part);
+    static const int cut[] = {1, 2, 3, 4}, count[] = {24, 24, 24, 27};
+    for (int i = 0; i < 4; i++) {
+        struct video_datagrams datagrams;
+        assert_int_equal(load_part(rig, data + (size_t)i * part, part, i, 4), cut[i]);
+        assert_true(video_packetiser_build(rig->packetiser, i, &datagrams));
+        assert_int_equal(datagrams.count, count[i]);
+        assert_int_equal(datagrams.base[27], i << 4 | 3 << 6);
+    }
+    free(data);
+    parts_rig_destroy(rig);
+}
+
+/* What is not worth several blocks leaves byte for byte as it would in one piece. */
+static void a_small_frame_in_parts_is_as_a_whole(void **state)
+{
+    (void)state;
+    static const size_t sizes[][4] = {{1, 1, 1, 1}, {700, 3, 4, 5}, {700, 112, 112, 112}};
+    for (size_t n = 0; n < sizeof(sizes) / sizeof(sizes[0]); n++) {
+        struct parts_rig *parts = parts_rig_create(20), *whole = parts_rig_create(20);
+        size_t size = sizes[n][0] + sizes[n][1] + sizes[n][2] + sizes[n][3];
+        uint8_t *data = make_bytes(size);
+        send_in_parts(parts, data, sizes[n], 4);
+        send_in_parts(whole, data, &size, 1);
+        assert_int_equal(parts->blocks, 1);
+        assert_int_equal(parts->packets, whole->packets);
+        assert_int_equal(parts->size, whole->size);
+        assert_memory_equal(parts->received, whole->received, whole->size);
+        free(data);
+        parts_rig_destroy(parts);
+        parts_rig_destroy(whole);
+    }
+}
+
+/* All sizes and shares, some of them wild; each block loses all that its parity can give back. */
+static void every_frame_in_parts_arrives(void **state)
+{
+    (void)state;
+    static const int percents[] = {20, 1, 5, 10, 33, 50, 100, 255, 0};
+    uint8_t *data = make_bytes(PARTS_BYTES_MAX);
+    unsigned seed = 7;
+    for (size_t p = 0; p < sizeof(percents) / sizeof(percents[0]); p++) {
+        struct parts_rig *rig = parts_rig_create(percents[p]);
+        for (int n = 0; n < 25; n++) {
+            size_t sizes[6], sum = 0, most = (size_t)PARTS_PAYLOAD << (rand_r(&seed) % 7);
+            int parts = 1 + rand_r(&seed) % 6;
+            for (int i = 0; i < parts; i++)
+                sum += sizes[i] = 1 + (size_t)rand_r(&seed) % (rand_r(&seed) % 3 ? most : 5);
+            send_in_parts(rig, data, sizes, parts);
+            assert_received(rig, data, sum);
+        }
+        parts_rig_destroy(rig);
+    }
+    free(data);
+}
+
+/* Slices of about the same size, as most pictures have: at most one packet more a block than in one piece, and of all
+ * such pictures together not one in thirty. */
+static void parts_cost_few_packets(void **state)
+{
+    (void)state;
+    struct parts_rig *parts = parts_rig_create(20), *whole = parts_rig_create(20);
+    uint8_t *data = make_bytes(PARTS_BYTES_MAX);
+    long more = 0, all = 0;
+    unsigned seed = 1;
+    for (int n = 0; n < 120; n++) {
+        size_t sizes[4], sum = 0, share = (size_t)(3 + n / 2) * PARTS_PAYLOAD;
+        for (int i = 0; i < 4; i++)
+            sum += sizes[i] = share * 3 / 4 + (size_t)rand_r(&seed) % (share / 2);
+        send_in_parts(parts, data, sizes, 4);
+        send_in_parts(whole, data, &sum, 1);
+        assert_in_range(parts->packets, whole->packets - 4, whole->packets + parts->blocks);
+        more += parts->packets - whole->packets;
+        all += whole->packets;
+    }
+    assert_true(more * 30 <= all);
+    free(data);
+    parts_rig_destroy(parts);
+    parts_rig_destroy(whole);
+}
+
+/* Three slices in which hardly anything changes would be two packets of parity each. */
+static void what_changes_in_one_slice_only_goes_in_one_part(void **state)
+{
+    (void)state;
+    struct parts_rig *rig = parts_rig_create(20);
+    uint8_t *data = make_bytes(PARTS_BYTES_MAX);
+    static const size_t sizes[][4] = {{30 * 112, 9, 9, 9}, {9, 30 * 112, 9, 9}, {9, 9, 30 * 112, 9}};
+    for (size_t n = 0; n < sizeof(sizes) / sizeof(sizes[0]); n++) {
+        send_in_parts(rig, data, sizes[n], 4); /* this one came as a surprise */
+        for (int i = 0; i < 3; i++) {
+            send_in_parts(rig, data, sizes[n], 4);
+            assert_int_equal(rig->blocks, 1);
+            assert_int_equal(rig->packets, 31 + 7);
+        }
+    }
+    send_in_parts(rig, data, (const size_t[]){3000, 3000, 3000, 3000}, 4);
+    send_in_parts(rig, data, (const size_t[]){3000, 3000, 3000, 3000}, 4);
+    assert_int_equal(rig->blocks, 4);
+    free(data);
+    parts_rig_destroy(rig);
+}
+
+/* An encoder that fails in a picture: what nobody has seen takes no number, else the client must learn of a loss. */
+static void a_frame_that_is_given_up_takes_a_number_if_a_block_was_cut(void **state)
+{
+    (void)state;
+    struct parts_rig *rig = parts_rig_create(20);
+    uint8_t *data = make_bytes(PARTS_BYTES_MAX);
+    assert_int_equal(load_part(rig, data, 5 * PARTS_PAYLOAD, 0, 3), 0);
+    assert_int_equal(video_packetiser_frame(rig->packetiser), 0);
+    assert_int_equal(load_part(rig, data, 15 * PARTS_PAYLOAD, 0, 3), 1);
+    assert_int_equal(video_packetiser_frame(rig->packetiser), 1);
+    assert_int_equal(video_packetiser_next_packet(rig->packetiser), 65000 + 18);
+    rig->frame = 1;
+    rig->packet = 65000 + 18;
+    send_in_parts(rig, data, (const size_t[]){5000}, 1);
+    assert_received(rig, data, 5000);
+    free(data);
+    parts_rig_destroy(rig);
+}
+
+static void a_part_that_does_not_fit_is_refused(void **state)
+{
+    (void)state;
+    struct parts_rig *rig = parts_rig_create(20);
+    size_t most = 4 * 1023 * PARTS_PAYLOAD;
+    uint8_t *data = calloc(1, most);
+    assert_non_null(data);
+    assert_int_equal(load_part(rig, data, 100 * PARTS_PAYLOAD, 0, 2), 1);
+    assert_int_equal(load_part(rig, data, 1024 * PARTS_PAYLOAD, 1, 2), -1);
+    assert_int_equal(load_part(rig, data, most, 0, 2), -1);
+    assert_int_equal(load_part(rig, data, most - 8, 0, 2), 1);
+    assert_int_equal(load_part(rig, data, 1, 1, 2), -1);
+    assert_int_equal(load_part(rig, data, 2046 * PARTS_PAYLOAD - 8, 0, 2), 1);
+    int blocks = load_part(rig, data, 10, 1, 2);
+    assert_true(blocks == 2 || blocks == -1);
+    free(data);
+    parts_rig_destroy(rig);
 }
 
 static void impossible_settings_are_refused(void **state)
@@ -367,6 +652,13 @@ int main(void)
         cmocka_unit_test(an_access_unit_that_does_not_fit_uses_no_number),
         cmocka_unit_test(counters_wrap_as_the_fields_are_wide),
         cmocka_unit_test(lost_packets_are_recovered_from_any_enough_others),
+        cmocka_unit_test(parts_leave_as_they_come),
+        cmocka_unit_test(a_small_frame_in_parts_is_as_a_whole),
+        cmocka_unit_test(every_frame_in_parts_arrives),
+        cmocka_unit_test(parts_cost_few_packets),
+        cmocka_unit_test(what_changes_in_one_slice_only_goes_in_one_part),
+        cmocka_unit_test(a_frame_that_is_given_up_takes_a_number_if_a_block_was_cut),
+        cmocka_unit_test(a_part_that_does_not_fit_is_refused),
         cmocka_unit_test(impossible_settings_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

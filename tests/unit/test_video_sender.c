@@ -421,6 +421,121 @@ static void a_thread_that_hangs_is_left_behind_and_numbers_go_on(void **state)
     hang_tear_down();
 }
 
+static struct au_part part_of(const uint8_t *data, size_t size, int part, int parts)
+{
+    return (struct au_part){
+        .data = data, .size = size, .type = PART_IDR, .part = part, .parts = parts, .last = part == parts - 1};
+}
+
+/* Each part is at the client before the next one is given; two parity packets of each block are of use. */
+static void check_parts(struct options options)
+{
+    enum { PART = 20 * PAYLOAD, PARTS = 4 };
+    static uint8_t data[PARTS * PART], received[PARTS * (PART + PAYLOAD)], shards[255][SHARD];
+    struct rig rig = rig_create(options);
+    for (unsigned n = 0; n < 3; n++) {
+        size_t size = 0;
+        fill(data, sizeof(data), n);
+        for (int i = 0; i < PARTS; i++) {
+            struct au_part part = part_of(data + i * PART, PART, i, PARTS);
+            (i ? video_sender_submit_next : video_sender_submit)(rig.sender, &part);
+            int k = receive_block(&rig, 2, shards);
+            assert_int_equal(shards[k - 1][27], i << 4 | (PARTS - 1) << 6);
+            assert_int_equal(bytes_get_u32le(shards[k - 1] + 20), n + 1);
+            for (int packet = 0; packet < k; packet++, size += PAYLOAD)
+                memcpy(received + size, shards[packet] + 32, PAYLOAD);
+            assert_int_equal(video_sender_wait_free(rig.sender, clock_now_ns() + CLOCK_MS_NS), i == PARTS - 1);
+        }
+        assert_memory_equal(received + 8, data, sizeof(data));
+        wait_for_frame(&rig, n + 1);
+    }
+    assert_int_equal(video_sender_get_counters(rig.sender).newest_frame, 3);
+    rig_destroy(&rig);
+}
+
+static void parts_leave_before_the_rest_is_there(void **state)
+{
+    (void)state;
+    check_parts((struct options){0});
+    check_parts((struct options){.sealed = true, .no_gso = true});
+}
+
+/* The rate holds the first part back for many seconds: the others are taken from the encoder all the same. */
+static void the_encoder_does_not_wait_for_the_pacer(void **state)
+{
+    (void)state;
+    enum { PART = 100 * PAYLOAD };
+    static uint8_t data[4 * PART];
+    uint8_t shard[SHARD];
+    struct rig rig = rig_create((struct options){.bitrate_kbps = 1});
+    for (int i = 0; i < 4; i++) {
+        struct au_part part = part_of(data + i * PART, PART, i, 4);
+        (i ? video_sender_submit_next : video_sender_submit)(rig.sender, &part);
+        if (i == 0)
+            assert_true(receive(&rig, shard) > 0); /* its block is under way */
+    }
+    assert_true(video_sender_wait_free(rig.sender, clock_now_ns() + 10 * CLOCK_SECOND_NS));
+    assert_int_equal(video_sender_get_counters(rig.sender).frames, 0);
+    rig_destroy(&rig);
+}
+
+/* An encoder that fails in a picture, before anything of it has left and after. */
+static void a_picture_that_is_given_up_is_not_read_any_more(void **state)
+{
+    (void)state;
+    enum { PART = 20 * PAYLOAD };
+    static uint8_t frame[PART], received[PACKETS_MAX * PAYLOAD], shards[255][SHARD];
+    struct rig rig = rig_create((struct options){0});
+    for (uint32_t n = 0; n < 2; n++) {
+        uint8_t *data = malloc(2 * PART);
+        assert_non_null(data);
+        fill(data, 2 * PART, n);
+        struct au_part first = part_of(data, n ? PART : 100, 0, 2), next = part_of(data + first.size, PART, 1, 2);
+        video_sender_submit(rig.sender, &first);
+        if (n)
+            receive_block(&rig, 0, shards);
+        video_sender_give_up(rig.sender);
+        memset(data, 0xee, 2 * PART);
+        video_sender_submit_next(rig.sender, &next); /* comes too late */
+        free(data);
+        assert_true(video_sender_wait_free(rig.sender, 0));
+        assert_int_equal(video_sender_get_counters(rig.sender).taken_frame, n ? 2 : 0);
+
+        fill(frame, PART, n);
+        submit(&rig, frame, PART, PART_IDR, n);
+        assert_int_equal(receive_frame(&rig, 0, received), 8 + PART);
+        assert_int_equal(video_sender_get_counters(rig.sender).taken_frame, n ? 3 : 1);
+        assert_memory_equal(received + 8, frame, PART);
+    }
+    video_sender_give_up(rig.sender); /* of a whole one nothing is given up */
+    submit(&rig, frame, PART, PART_IDR, 9);
+    video_sender_give_up(rig.sender);
+    assert_int_equal(receive_frame(&rig, 0, received), 8 + PART);
+    rig_destroy(&rig);
+}
+
+/* The first packets tell how long it took until the last part came, the time before. */
+static void the_latency_of_a_frame_in_parts_is_that_of_its_last_part(void **state)
+{
+    (void)state;
+    enum { PART = 20 * PAYLOAD };
+    static uint8_t data[2 * PART], shards[255][SHARD];
+    struct rig rig = rig_create((struct options){0});
+    for (int n = 0; n < 2; n++) {
+        struct au_part first = part_of(data, PART, 0, 2), next = part_of(data + PART, PART, 1, 2);
+        first.captured_ns = clock_now_ns();
+        video_sender_submit(rig.sender, &first);
+        receive_block(&rig, 0, shards);
+        if (n)
+            assert_true(bytes_get_u16le(shards[0] + 33) >= 500);
+        clock_sleep_until_ns(clock_now_ns() + 50 * CLOCK_MS_NS);
+        video_sender_submit_next(rig.sender, &next);
+        receive_block(&rig, 0, shards);
+        wait_for_frame(&rig, (uint64_t)n + 1);
+    }
+    rig_destroy(&rig);
+}
+
 int main(void)
 {
     log_set_level(LOG_LEVEL_ERROR);
@@ -432,6 +547,10 @@ int main(void)
         cmocka_unit_test(what_does_not_fit_is_counted_and_takes_no_number),
         cmocka_unit_test(bytes_are_free_after_wait_free),
         cmocka_unit_test(the_frame_header_tells_the_latency),
+        cmocka_unit_test(parts_leave_before_the_rest_is_there),
+        cmocka_unit_test(the_encoder_does_not_wait_for_the_pacer),
+        cmocka_unit_test(a_picture_that_is_given_up_is_not_read_any_more),
+        cmocka_unit_test(the_latency_of_a_frame_in_parts_is_that_of_its_last_part),
         cmocka_unit_test(the_port_may_change),
         cmocka_unit_test(waiting_ends_by_time_by_wake_and_by_destroy),
         cmocka_unit_test(reported_losses_switch_gso_off_and_the_stream_goes_on),
