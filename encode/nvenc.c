@@ -4,7 +4,8 @@
  * runs where there are none; where this does not work, lavc.c has the same encoder through libavcodec.
  *
  * A picture goes into the session's only input (nvenc_input.h), and its bitstream out of the session's only output
- * buffer before the next one begins: synchronous, nothing is ever in flight between two calls. H.264 and HEVC.
+ * (nvenc_output.h) before the next one begins: synchronous, nothing is ever in flight between two calls. H.264 and
+ * HEVC.
  *
  * No BGR0, as it would cost more. Of 2560x1440 pixels that all change, the copy takes 3.9 ms where the conversion takes
  * 3.2, and the four bytes a pixel take 2.0 ms to the driver's page-locked memory where one and a half take 0.75; of a
@@ -20,14 +21,13 @@
 #include "encode/nvenc_config.h"
 #include "encode/nvenc_driver.h"
 #include "encode/nvenc_input.h"
-#include "encode/unit.h"
+#include "encode/nvenc_output.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    UNIT_EXTRA_BYTES = 65536,
     REFERENCES = 5, /* a loss that is known within four pictures needs no IDR */
     LONG_TERMS = 2, /* one that the client has confirmed, one that it may still confirm */
     NONE = -1,
@@ -41,11 +41,9 @@ struct nvenc {
     NV_ENC_CONFIG codec_config; /* `params` refers to it */
     NV_ENC_INITIALIZE_PARAMS params;
     struct nvenc_input input;
-    NV_ENC_OUTPUT_PTR output;
+    struct nvenc_output output;
     uint64_t pictures;   /* given so far; the next one's time stamp */
     int keep, return_to; /* places that the next picture goes to, and the only one it refers to; NONE: neither */
-    uint8_t *unit;       /* the access unit handed out last */
-    size_t capacity;
 };
 
 /* False: *ret_reason says which call failed, and why. */
@@ -58,11 +56,10 @@ static void destroy_buffers(struct nvenc *self)
 {
     const NV_ENCODE_API_FUNCTION_LIST *api = &self->driver.api;
     NV_ENC_PIC_PARAMS end = {.version = NV_ENC_PIC_PARAMS_VER, .encodePicFlags = NV_ENC_PIC_FLAG_EOS};
-    if (self->output)
+    if (self->output.buffer)
         api->nvEncEncodePicture(self->driver.session, &end); /* or buffers must not be freed, says the header */
     nvenc_input_close(&self->input);
-    if (self->output)
-        api->nvEncDestroyBitstreamBuffer(self->driver.session, self->output);
+    nvenc_output_close(&self->output);
 }
 
 /* Also right for a half-made object, outside of the driver. */
@@ -74,7 +71,6 @@ static void nvenc_destroy(struct encoder *base)
         nvenc_driver_leave(&self->driver);
     }
     nvenc_driver_close(&self->driver);
-    free(self->unit);
     free(self);
 }
 
@@ -131,7 +127,8 @@ static void choose_references(struct nvenc *self, const struct encoder_config *c
     self->base.references = most < REFERENCES ? most : REFERENCES;
 }
 
-static bool initialize(struct nvenc *self, const struct encoder_config *config, char *ret_reason, size_t reason_size)
+static bool initialize(struct nvenc *self, const struct encoder_config *config, int *ret_parts, char *ret_reason,
+                       size_t reason_size)
 {
     const NV_ENCODE_API_FUNCTION_LIST *api = &self->driver.api;
     void *session = self->driver.session;
@@ -144,32 +141,11 @@ static bool initialize(struct nvenc *self, const struct encoder_config *config, 
     bool many = read_cap(self, NV_ENC_CAPS_SUPPORT_MULTIPLE_REF_FRAMES) > 0;
     choose_references(self, config);
     self->codec_config = preset.presetCfg;
+    *ret_parts = read_cap(self, NV_ENC_CAPS_SUPPORT_SUBFRAME_READBACK) > 0 ? nvenc_config_parts(config) : 1;
     nvenc_config_fill(config, self->base.references, self->base.long_terms, many && self->base.references > 1,
-                      &self->codec_config, &self->params);
+                      *ret_parts, &self->codec_config, &self->params);
     return check(self, "NvEncInitializeEncoder", api->nvEncInitializeEncoder(session, &self->params), ret_reason,
                  reason_size);
-}
-
-static bool create_output(struct nvenc *self, char *ret_reason, size_t reason_size)
-{
-    NV_ENC_CREATE_BITSTREAM_BUFFER output = {.version = NV_ENC_CREATE_BITSTREAM_BUFFER_VER};
-    NVENCSTATUS status = self->driver.api.nvEncCreateBitstreamBuffer(self->driver.session, &output);
-    if (!check(self, "NvEncCreateBitstreamBuffer", status, ret_reason, reason_size))
-        return false;
-    self->output = output.bitstreamBuffer;
-    return true;
-}
-
-/* H.264 takes at most 400 bytes for a macroblock of 4:2:0, and HEVC not much more than the samples; 4:4:4 has twice as
- * many. Pages that no picture ever fills cost nothing. */
-static bool reserve_unit(struct nvenc *self, char *ret_reason, size_t reason_size)
-{
-    size_t bytes_per_px = frame_shape_of(self->layout.format)->half_rows ? 2 : 4;
-    self->capacity = (size_t)self->layout.width * (size_t)self->layout.height * bytes_per_px + UNIT_EXTRA_BYTES;
-    self->unit = malloc(self->capacity);
-    if (!self->unit)
-        snprintf(ret_reason, reason_size, "out of memory");
-    return self->unit;
 }
 
 static struct encoder *nvenc_create(const struct encoder_config *config, char *ret_reason, size_t reason_size)
@@ -185,11 +161,12 @@ static struct encoder *nvenc_create(const struct encoder_config *config, char *r
     self->keep = self->return_to = NONE;
     GUID codec = nvenc_config_codec(config->codec);
     const char *name = config->codec == ENCODER_HEVC ? "HEVC" : "H.264";
+    int parts;
     bool opened = nvenc_driver_open(&self->driver, &codec, name, ret_reason, reason_size);
     bool good = opened && size_fits(self, ret_reason, reason_size) && format_fits(self, ret_reason, reason_size) &&
-                initialize(self, config, ret_reason, reason_size) &&
+                initialize(self, config, &parts, ret_reason, reason_size) &&
                 nvenc_input_open(&self->input, &self->driver, &self->layout, ret_reason, reason_size) &&
-                create_output(self, ret_reason, reason_size) && reserve_unit(self, ret_reason, reason_size);
+                nvenc_output_open(&self->output, &self->driver, config, parts, ret_reason, reason_size);
     if (opened)
         nvenc_driver_leave(&self->driver);
     if (good)
@@ -226,7 +203,7 @@ static bool submit(struct nvenc *self, bool idr, char *ret_reason, size_t reason
         .inputTimeStamp = self->pictures,
         .inputDuration = 1,
         .inputBuffer = self->input.picture,
-        .outputBitstream = self->output,
+        .outputBitstream = self->output.buffer,
         .bufferFmt = nvenc_config_buffer_format(self->layout.format),
         .pictureStruct = NV_ENC_PIC_STRUCT_FRAME,
     };
@@ -238,38 +215,14 @@ static bool submit(struct nvenc *self, bool idr, char *ret_reason, size_t reason
     return check(self, "NvEncEncodePicture", status, ret_reason, reason_size);
 }
 
-/* Waits for the bitstream and takes a copy, so that the buffer is free for the next picture. */
-static bool fetch(struct nvenc *self, size_t *ret_size, char *ret_reason, size_t reason_size)
-{
-    const NV_ENCODE_API_FUNCTION_LIST *api = &self->driver.api;
-    NV_ENC_LOCK_BITSTREAM lock = {.version = NV_ENC_LOCK_BITSTREAM_VER, .outputBitstream = self->output};
-    NVENCSTATUS status = api->nvEncLockBitstream(self->driver.session, &lock);
-    if (!check(self, "NvEncLockBitstream", status, ret_reason, reason_size))
-        return false;
-    size_t size = lock.bitstreamSizeInBytes;
-    bool fits = size + UNIT_GROWTH_MAX <= self->capacity;
-    if (fits)
-        memcpy(self->unit, lock.bitstreamBufferPtr, size);
-    else
-        snprintf(ret_reason, reason_size, "it made an access unit of %zu bytes", size);
-    status = api->nvEncUnlockBitstream(self->driver.session, self->output);
-    *ret_size = size;
-    return fits && check(self, "NvEncUnlockBitstream", status, ret_reason, reason_size);
-}
-
 /* Inside of the driver. */
 static bool run(struct nvenc *self, const struct frame *frame, const struct region *damage, bool idr,
                 struct au_part *ret_part, char *ret_reason, size_t reason_size)
 {
-    size_t size;
-    if (!nvenc_input_give(&self->input, frame, damage, ret_reason, reason_size) ||
-        !submit(self, idr, ret_reason, reason_size) || !fetch(self, &size, ret_reason, reason_size) ||
-        !nvenc_input_take_back(&self->input, ret_reason, reason_size))
-        return false;
-    if (unit_finish(self->config.codec, self->unit, size, ret_part))
-        return true;
-    snprintf(ret_reason, reason_size, "it made no access unit of %zu bytes", size);
-    return false;
+    return nvenc_input_give(&self->input, frame, damage, ret_reason, reason_size) &&
+           submit(self, idr, ret_reason, reason_size) &&
+           nvenc_output_first(&self->output, ret_part, ret_reason, reason_size) &&
+           (!ret_part->last || nvenc_input_take_back(&self->input, ret_reason, reason_size));
 }
 
 static enum encode_result nvenc_encode(struct encoder *base, const struct frame *frame, const struct region *damage,
@@ -286,6 +239,28 @@ static enum encode_result nvenc_encode(struct encoder *base, const struct frame 
     if (!good)
         log_error("nvenc: %s", reason);
     return good ? ENCODE_OK : ENCODE_FAILED;
+}
+
+/* Inside of the driver. */
+static enum encode_result go_on(struct nvenc *self, struct au_part *part, char *ret_reason, size_t reason_size)
+{
+    enum encode_result result = nvenc_output_next(&self->output, part, ret_reason, reason_size);
+    bool complete = result == ENCODE_TORN || (result == ENCODE_OK && part->last);
+    return complete && !nvenc_input_take_back(&self->input, ret_reason, reason_size) ? ENCODE_FAILED : result;
+}
+
+static enum encode_result nvenc_next(struct encoder *base, struct au_part *part)
+{
+    struct nvenc *self = container_of(base, struct nvenc, base);
+    char reason[200] = "the GPU is gone";
+    enum encode_result result = ENCODE_FAILED;
+    if (nvenc_driver_enter(&self->driver)) {
+        result = go_on(self, part, reason, sizeof(reason));
+        nvenc_driver_leave(&self->driver);
+    }
+    if (result == ENCODE_FAILED)
+        log_error("nvenc: %s", reason);
+    return result;
 }
 
 /* Inside of the driver. Pictures are known to it by their time stamps. */
@@ -371,6 +346,7 @@ const struct encoder_ops encoder_nvenc = {
     .create = nvenc_create,
     .destroy = nvenc_destroy,
     .encode = nvenc_encode,
+    .next = nvenc_next,
     .set_bitrate = nvenc_set_bitrate,
     .invalidate = nvenc_invalidate,
     .keep = nvenc_keep,

@@ -7,6 +7,8 @@ enum {
     SLICES_BY_COUNT = 3, /* sliceMode */
     VIDEO_FORMAT_UNSPECIFIED = 5,
     H264_DPB_MBS = 184320, /* of level 5.2, H.264 table A-1: 5 pictures of 4096x2304 */
+    PARTS_MAX = 4,         /* FEC blocks of a frame */
+    PART_PACKETS = 10,     /* that one should have, see protocol/video_packet.h */
     HEVC_PIXELS = 8912896, /* of level 5.2, HEVC table A.8: 6 buffers, more for smaller pictures, one in hand */
 };
 
@@ -25,6 +27,14 @@ int nvenc_config_references_max(const struct encoder_config *config)
             : pixels <= HEVC_PIXELS / 4 * 3 ? 8
                                             : 6) -
            1;
+}
+
+int nvenc_config_parts(const struct encoder_config *config)
+{
+    int64_t payload = config->wire.payload_bytes, bytes = (int64_t)config->bitrate_kbps * 12500 / config->fps_x100;
+    int64_t parts = config->parts && payload ? bytes / payload / PART_PACKETS : 1;
+    parts = parts > PARTS_MAX ? PARTS_MAX : parts;
+    return parts < 2 ? 1 : parts > config->slices ? (int)parts : config->slices;
 }
 
 NV_ENC_BUFFER_FORMAT nvenc_config_buffer_format(enum frame_format format)
@@ -100,7 +110,7 @@ static uint32_t chroma_format(const struct frame_layout *layout)
     return frame_shape_of(layout->format)->half_rows ? 1 : 3;
 }
 
-static void set_h264(const struct encoder_config *config, NV_ENC_CONFIG_H264 *h264)
+static void set_h264(const struct encoder_config *config, int slices, NV_ENC_CONFIG_H264 *h264)
 {
     h264->idrPeriod = NVENC_INFINITE_GOPLENGTH;
     h264->level = NV_ENC_LEVEL_AUTOSELECT;
@@ -112,13 +122,13 @@ static void set_h264(const struct encoder_config *config, NV_ENC_CONFIG_H264 *h2
     h264->enableFillerDataInsertion = 0;
     h264->enableIntraRefresh = 0;
     h264->sliceMode = SLICES_BY_COUNT;
-    h264->sliceModeData = (uint32_t)config->slices;
+    h264->sliceModeData = (uint32_t)slices;
     set_colour(&config->layout, &h264->h264VUIParameters);
     h264->h264VUIParameters.bitstreamRestrictionFlag = 1;
 }
 
 /* Of HEVC as of H.264. */
-static void set_hevc(const struct encoder_config *config, NV_ENC_CONFIG_HEVC *hevc)
+static void set_hevc(const struct encoder_config *config, int slices, NV_ENC_CONFIG_HEVC *hevc)
 {
     hevc->idrPeriod = NVENC_INFINITE_GOPLENGTH;
     hevc->level = NV_ENC_LEVEL_AUTOSELECT;
@@ -132,7 +142,7 @@ static void set_hevc(const struct encoder_config *config, NV_ENC_CONFIG_HEVC *he
     hevc->enableFillerDataInsertion = 0;
     hevc->enableIntraRefresh = 0;
     hevc->sliceMode = SLICES_BY_COUNT;
-    hevc->sliceModeData = (uint32_t)config->slices;
+    hevc->sliceModeData = (uint32_t)slices;
     set_colour(&config->layout, &hevc->hevcVUIParameters);
     hevc->hevcVUIParameters.bitstreamRestrictionFlag = 1;
 }
@@ -157,20 +167,21 @@ static GUID profile_of(const struct encoder_config *config)
     return config->layout.format == FRAME_P010 ? NV_ENC_HEVC_PROFILE_MAIN10_GUID : NV_ENC_HEVC_PROFILE_MAIN_GUID;
 }
 
-void nvenc_config_fill(const struct encoder_config *config, int references, int long_terms, bool one_of_many,
+void nvenc_config_fill(const struct encoder_config *config, int references, int long_terms, bool one_of_many, int parts,
                        NV_ENC_CONFIG *preset_config, NV_ENC_INITIALIZE_PARAMS *ret_params)
 {
     preset_config->version = NV_ENC_CONFIG_VER;
     bool is_hevc = config->codec == ENCODER_HEVC;
+    int slices = parts > 1 ? parts : config->slices;
     preset_config->profileGUID = profile_of(config);
     preset_config->gopLength = NVENC_INFINITE_GOPLENGTH;
     preset_config->frameIntervalP = 1; /* no B pictures */
     nvenc_config_set_rate(config, preset_config);
     if (is_hevc) {
-        set_hevc(config, &preset_config->encodeCodecConfig.hevcConfig);
+        set_hevc(config, slices, &preset_config->encodeCodecConfig.hevcConfig);
         set_hevc_references(references, long_terms, one_of_many, &preset_config->encodeCodecConfig.hevcConfig);
     } else {
-        set_h264(config, &preset_config->encodeCodecConfig.h264Config);
+        set_h264(config, slices, &preset_config->encodeCodecConfig.h264Config);
         set_h264_references(references, long_terms, one_of_many, &preset_config->encodeCodecConfig.h264Config);
     }
     *ret_params = (NV_ENC_INITIALIZE_PARAMS){
@@ -185,6 +196,8 @@ void nvenc_config_fill(const struct encoder_config *config, int references, int 
         .frameRateNum = (uint32_t)config->fps_x100,
         .frameRateDen = 100,
         .enablePTD = 1,
+        .reportSliceOffsets = parts > 1,
+        .enableSubFrameWrite = parts > 1,
         .encodeConfig = preset_config,
     };
 }

@@ -11,6 +11,7 @@ import time
 import unittest
 
 from harness import DisplayTest, Page, Picture, read_index, wait_for
+from test_rate import after_idr, busiest_second, read_packets
 
 FAKEGPU = os.environ.get("FAKEGPU", "")
 FRAMES = 330  # of a stream with a loss every 61: at least five of them, however slow the machine
@@ -141,6 +142,63 @@ class StreamThroughBuffers(Stream):
     """On a driver that gives no CUDA memory."""
     always = ("fail.cuMemAllocPitch=out_of_memory",)
     uploads = False
+
+
+class Parts(DoubleTest):
+    """Pictures that leave slice by slice, each part as FEC blocks of its own."""
+    settings = {"encoder": "nvenc"}
+    always = ("ms=12",)
+    scene = "video"
+    kbps = 40000
+
+    def stream(self, *more):
+        """(report, index) of a stream of some seconds."""
+        index = os.path.join(self.temporary_folder(), "index")
+        report = self.client.stream(*self.stream_options("--seconds", 4, "--bitrate", self.kbps, "--timecodes",
+                                                         "--index", index, *more))
+        self.assert_clean(report)
+        return report, read_index(index)
+
+    def assert_in_parts(self, report, index):
+        self.assertGreater(report["frames_delivered"], 30)
+        large = [entry for entry in index if entry["packets"] >= 20 and entry["delivered"]]
+        self.assertGreater(len(large), 0.8 * len(index))
+        self.assertGreater(sum(entry["blocks"] > 1 for entry in large), 0.5 * len(large))  # 9 of 10 on an idle machine
+        self.assertGreaterEqual(report["decoded"]["timecodes"], 0.9 * report["decoded"]["pictures"] - 2)
+        self.assertEqual(self.trace("initialize")[-1]["subframe"], "1")
+
+    def test_the_pictures_are_right_and_the_rate_is_kept(self):
+        packets = os.path.join(self.temporary_folder(), "packets")
+        report, index = self.stream("--encrypt-video", "--packets", packets)
+        self.assert_in_parts(report, index)
+        self.assertEqual(report["frames_lost"], 0)
+        self.assertEqual(report["idr"], 1)
+        self.assertLessEqual(busiest_second(after_idr(read_packets(packets), index))[0], self.kbps)
+
+    def test_each_block_gets_back_what_its_parity_covers(self):
+        report, index = self.stream("--loss-per-block", "m")
+        self.assert_in_parts(report, index)
+        self.assertEqual(report["frames_lost"], 0)
+        self.assertGreater(report["blocks_recovered"], report["frames_delivered"])
+
+    def test_a_lost_block_is_recovered_from(self):
+        report, index = self.stream("--loss-per-block", "m+1", "--every", 40)
+        self.assert_in_parts(report, index)
+        self.assertGreater(report["frames_lost"], 0)
+        self.assertGreater(report["frames_delivered"], 5 * report["frames_lost"])
+
+    def test_a_gpu_that_shows_something_else_than_it_makes_costs_one_picture(self):
+        self.script("torn=30")
+        report, index = self.stream()
+        self.assertIn("whole pictures from now on", self.log())
+        self.assertEqual(report["idr"], 2)
+        self.assertEqual({entry["blocks"] for entry in index if entry["frame"] > 40}, {1})
+        self.assertGreaterEqual(report["decoded"]["timecodes"], 0.9 * report["decoded"]["pictures"] - 2)
+
+    def test_a_small_picture_goes_as_a_whole(self):
+        index = os.path.join(self.temporary_folder(), "index")
+        self.assert_clean(self.client.stream(*self.stream_options("--seconds", 2, "--bitrate", 2000, "--index", index)))
+        self.assertEqual({entry["blocks"] for entry in read_index(index) if not entry["idr"]}, {1})
 
 
 class Rate(DoubleTest):
@@ -318,6 +376,7 @@ class HevcThroughLibavcodec(ThroughLibavcodec):
 class AfterFailure(DoubleTest):
     """Each test begins with a GPU that works, also after one that broke it."""
     settings = {"encoder": "auto"}
+    software = "x264"
 
     def setUp(self):
         super().setUp()
@@ -329,13 +388,6 @@ class AfterFailure(DoubleTest):
     def is_broken(self):
         encoders = Page(self.host).call("GET", "status")["encoders"]
         return any(one["name"].startswith("nvenc") and not one["usable"] for one in encoders)
-
-
-class Failure(AfterFailure):
-    """The sessions go on in software."""
-    software = "x264"
-    errors = ("EncodePicture=generic", "EncodePicture=device_not_exist", "EncodePicture=out_of_memory",
-              "EncodePicture=encoder_busy", "cuMemcpy2D=generic")
 
     def stream_through(self, event, *more, clean=True):
         """A stream in whose middle `event` happens. (report, what was delivered)"""
@@ -351,6 +403,31 @@ class Failure(AfterFailure):
         if clean:
             self.assert_clean(report)
         return report, [e for e in read_index(index) if e["delivered"]]
+
+
+class FailureInAPicture(AfterFailure):
+    """Of a picture whose first slices have left the rest will not come: the client misses it, and is helped at once."""
+    always = ("ms=12",)
+    scene = "video"
+
+    def test_software_goes_on(self):
+        for event in ("fail.LockBitstream=generic", "hang=0"):
+            with self.subTest(event=event):
+                self.setUp()
+                report, entries = self.stream_through(lambda e=event: self.script(e), "--bitrate", 40000)
+                self.assertLessEqual(report["frames_lost"], 1)
+                frames = [e["frame"] for e in entries]
+                at = max(i for i, e in enumerate(entries) if e["idr"])
+                self.assertGreater(at, 2, "no IDR in the middle")
+                self.assertGreater(len(entries), at + 30, "the stream did not go on")
+                self.assertEqual(frames[at:], list(range(frames[at], frames[-1] + 1)))
+                print(f"{event}: {report['frames_lost']} lost")
+
+
+class Failure(AfterFailure):
+    """The sessions go on in software."""
+    errors = ("EncodePicture=generic", "EncodePicture=device_not_exist", "EncodePicture=out_of_memory",
+              "EncodePicture=encoder_busy", "cuMemcpy2D=generic")
 
     def check_index(self, entries):
         frames = [e["frame"] for e in entries]

@@ -326,6 +326,20 @@ static void describe(const struct session *self, const struct bitstream *from, u
         ret->sliceOffsets[i] = from->slice_offsets[i];
 }
 
+/* The last byte but one of what is finished, which no start code follows, is another one as long as there is more. */
+static void tear(struct bitstream *bitstream, uint32_t ready)
+{
+    struct script script;
+    script_read(&script);
+    if (bitstream->torn)
+        bitstream->bytes[bitstream->torn] ^= 0x55;
+    bitstream->torn = 0;
+    if (script.torn != bitstream->number || ready == bitstream->slice_count || !ready)
+        return;
+    bitstream->torn = bitstream->slice_offsets[ready] - 2;
+    bitstream->bytes[bitstream->torn] ^= 0x55;
+}
+
 SESSION_CALL(lock_bitstream, NV_ENC_LOCK_BITSTREAM *params)
 {
     struct session *self;
@@ -342,6 +356,7 @@ SESSION_CALL(lock_bitstream, NV_ENC_LOCK_BITSTREAM *params)
     uint32_t ready = count_ready(bitstream);
     if (ready < bitstream->slice_count && !self->init.enableSubFrameWrite)
         return NV_ENC_ERR_LOCK_BUSY;
+    tear(bitstream, ready);
     describe(self, bitstream, ready, params);
     if (ready == bitstream->slice_count)
         bitstream->state = BITSTREAM_LOCKED;

@@ -168,6 +168,7 @@ static bool set_number(struct script *self, const char *key, const char *value)
         {"rgb_matrix", &self->rgb_matrix},
         {"hang", &self->hang},
         {"cuda_error", &self->cuda_error},
+        {"torn", &self->torn},
         {"grey", &self->grey},
         {"nvml_error", &self->nvml_error},
         {"memory_used_mb", &self->memory_used_mb},
@@ -225,6 +226,7 @@ static void set_presets(struct script *self)
         .session_error = NV_ENC_ERR_OUT_OF_MEMORY,
         .rgb_matrix = 601,
         .hang = SCRIPT_NO_PICTURE,
+        .torn = SCRIPT_NO_PICTURE,
         .grey = SCRIPT_NO_PICTURE,
         .licence = LICENCE_HELD,
     };

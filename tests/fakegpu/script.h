@@ -24,6 +24,7 @@
  *   ms=4                    from EncodePicture until its whole bitstream is there, one picture after the other [0]
  *   hang=N                  from the N-th (from 0) on, no picture of a session gets ready as long as this line stands
  *   hang_call=NAME          cuInit or nvmlInit does not come back as long as this line stands
+ *   torn=N                  of the N-th, what is shown before it is complete is not what it is in the end
  *   grey=N                  from the N-th on, grey is encoded instead of the pictures given
  *   fail.NAME=ERROR         every call of that name (`fail.InitializeEncoder=generic`); of CUDA's, cuMemAllocPitch and
  *                           cuMemcpy2D (and Async): error 2 for out_of_memory, else 999
@@ -87,7 +88,7 @@ struct script {
     int caps[CAP_COUNT];
     int rgb_matrix;
     int ms;
-    int hang, grey; /* SCRIPT_NO_PICTURE: none */
+    int hang, torn, grey; /* SCRIPT_NO_PICTURE: none */
     char hang_call[16];
     int cuda_error, nvml_error;
     int memory_used_mb; /* 0: a sixteenth */

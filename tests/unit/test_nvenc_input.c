@@ -43,7 +43,7 @@ static void rig_open(struct rig *self, enum frame_format format, const char *scr
     self->frame = frame_pool_take(self->pool);
     GUID codec = nvenc_config_codec(config.codec);
     assert_true(nvenc_driver_open(&self->driver, &codec, "it", self->reason, sizeof(self->reason)));
-    nvenc_config_fill(&config, 1, 0, false, &self->config, &self->params);
+    nvenc_config_fill(&config, 1, 0, false, 1, &self->config, &self->params);
     assert_int_equal(self->driver.api.nvEncInitializeEncoder(self->driver.session, &self->params), NV_ENC_SUCCESS);
     rig_script(script);
     assert_true(nvenc_input_open(&self->input, &self->driver, &config.layout, self->reason, sizeof(self->reason)));
