@@ -106,6 +106,7 @@ static void remember_what_worked(const struct encoder_report *old, struct encode
     if (fresh->usable || !(old->usable || old->worked))
         return;
     fresh->worked = true;
+    fresh->limits = old->limits;
     fresh->invalidates = old->invalidates;
     memcpy(fresh->takes, old->takes, sizeof(fresh->takes));
 }

@@ -59,7 +59,8 @@ static void read_facts(void *data)
 static void read_without_driver(const char *root, struct gpu_facts *ret_facts)
 {
     gpu_read_files(root, ret_facts);
-    ret_facts->nvml.state = NVML_SILENT;
+    ret_facts->nvml =
+        (struct nvml_report){.state = NVML_SILENT, .encoder_percent = -1, .sessions = -1, .sessions_fps = -1};
 }
 
 void gpu_watch_read(struct gpu_watch *self)

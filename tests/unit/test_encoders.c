@@ -179,6 +179,7 @@ static void what_fails_in_a_session_is_not_offered_until_a_launch_finds_it_worki
     assert_false(works(&rig, ENCODER_H264) || works(&rig, ENCODER_HEVC));
     assert_non_null(strstr(find(&rig, "nvenc")->reason, "no further encoder session"));
     assert_true(find(&rig, "nvenc")->worked && find(&rig, "nvenc")->takes[FRAME_YUV444]);
+    assert_int_equal(find(&rig, "nvenc")->limits.width_min, 145); /* as of when it worked */
     rig_change("");
     launch(&rig, 1);
     assert_true(works(&rig, ENCODER_H264) && works(&rig, ENCODER_HEVC));

@@ -327,6 +327,7 @@ static void a_driver_that_hangs_at_the_start_is_told(void **state)
     struct rig rig;
     rig_start(&rig, "hang_call=nvmlInit\n");
     assert_int_equal(rig.watch.facts.nvml.state, NVML_SILENT);
+    assert_int_equal(rig.watch.facts.nvml.sessions, -1);
     assert_int_equal(count_findings(&rig), 1);
     rig_change("");
     gpu_watch_look(&rig.watch);
