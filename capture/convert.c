@@ -49,13 +49,15 @@ enum convert_speed convert_best(void)
         return CONVERT_AVX512;
     if (__builtin_cpu_supports("avx2"))
         return CONVERT_AVX2;
-#endif
+    return CONVERT_SSE2;
+#else
     return CONVERT_PLAIN;
+#endif
 }
 
 const char *convert_speed_name(enum convert_speed speed)
 {
-    static const char *const names[CONVERT_SPEEDS] = {"plain", "AVX2", "AVX-512"};
+    static const char *const names[CONVERT_SPEEDS] = {"plain", "SSE2", "AVX2", "AVX-512"};
     return names[speed];
 }
 
@@ -134,6 +136,8 @@ void convert_rows(enum convert_speed speed, const struct convert_matrix *matrix,
 {
     int done = 0;
 #ifdef __x86_64__
+    if (speed == CONVERT_SSE2)
+        done = convert_rows_sse2(matrix, rows, count);
     if (speed == CONVERT_AVX2)
         done = convert_rows_avx2(matrix, rows, count);
     if (speed == CONVERT_AVX512)

@@ -29,7 +29,7 @@ struct convert_matrix convert_matrix_for(const struct frame_layout *layout);
  */
 struct rect convert_reach(struct rect changed, int width, int height);
 
-enum convert_speed { CONVERT_PLAIN, CONVERT_AVX2, CONVERT_AVX512, CONVERT_SPEEDS };
+enum convert_speed { CONVERT_PLAIN, CONVERT_SSE2, CONVERT_AVX2, CONVERT_AVX512, CONVERT_SPEEDS };
 enum convert_speed convert_best(void); /* what this processor can do; it can do the lower ones too */
 const char *convert_speed_name(enum convert_speed speed);
 
@@ -56,6 +56,7 @@ struct convert_rows {
 };
 void convert_rows(enum convert_speed speed, const struct convert_matrix *matrix, const struct convert_rows *rows,
                   int count); /* not for BGR0 */
+int convert_rows_sse2(const struct convert_matrix *matrix, const struct convert_rows *rows, int count);
 int convert_rows_avx2(const struct convert_matrix *matrix, const struct convert_rows *rows, int count);
 int convert_rows_avx512(const struct convert_matrix *matrix, const struct convert_rows *rows, int count);
 /* Where they are in a frame, from pixel x, y (even) on. Returns how many. */

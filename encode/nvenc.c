@@ -9,8 +9,8 @@
  *
  * No BGR0, as it would cost more. Of 2560x1440 pixels that all change, the copy takes 3.9 ms where the conversion takes
  * 3.2, and the four bytes a pixel take 2.0 ms to the driver's page-locked memory where one and a half take 0.75; of a
- * letter both are nothing. Only without AVX2 is the conversion slower. Also NVIDIA documents no matrix (FFmpeg takes it
- * for BT.601 in limited range, whatever the client asks for), and no encoder in software could stand in.
+ * letter both are nothing. Also NVIDIA documents no matrix (FFmpeg takes it for BT.601 in limited range, whatever the
+ * client asks for), and no encoder in software could stand in.
  *
  * Of a vGPU without a licence the API tells nothing by itself: CUDA or the session is refused, with a general error.
  * nvenc_driver.c then asks NVML.
