@@ -27,6 +27,8 @@ enum {
 };
 #define HANG_MIN_NS   (CLOCK_SECOND_NS / 2) /* who has been in the kernel for less has come back meanwhile */
 #define STOP_LIMIT_NS (3 * CLOCK_SECOND_NS)
+#define WHOLE_NS                                                                                                       \
+    (60 * CLOCK_SECOND_NS) /* after a loss: no parts, as one large block stands more losses than small ones */
 
 /* What a frame adds to the counters; gathered without the lock. */
 struct tally {
@@ -53,6 +55,7 @@ struct lane {
     size_t loaded;        /* bytes of it in packets */
     int parts, blocks;    /* loaded, and to be built of them; blocks -1: it does not fit */
     bool complete;        /* nothing of it is to be loaded any more */
+    bool whole;           /* it is not to leave in parts */
     uint32_t timestamp_90khz;
     int64_t cut_ns;    /* when its first block was there; 0: not yet */
     int64_t spread_ns; /* of the last one that left in parts: from then until its last part was there */
@@ -64,7 +67,7 @@ struct video_sender {
     uint8_t key[KEY_BYTES];
     int interface; /* for gso_policy */
 
-    struct mutex lock; /* guards the next thirteen */
+    struct mutex lock; /* guards the next fourteen */
     struct cond work;  /* a part came, or the unit was given up, or stop */
     struct cond taken; /* the unit's bytes are free, or wake */
     struct cond ended; /* a lane is over */
@@ -75,6 +78,7 @@ struct video_sender {
     struct au_part part; /* the access unit as far as it has come */
     uint64_t unit;       /* counts the access units */
     uint16_t port;
+    int64_t whole_until_ns; /* no parts until then */
     struct gso_watch watch;
     struct video_sender_counters counters;
 
@@ -96,7 +100,8 @@ static bool stopping(struct video_sender *self)
 static bool has_news(const struct lane *lane)
 {
     const struct video_sender *self = lane->sender;
-    return self->pending && !lane->complete && self->unit == lane->unit && self->part.part >= lane->parts;
+    return self->pending && !lane->complete && self->unit == lane->unit && self->part.part >= lane->parts &&
+           (self->part.last || !lane->whole);
 }
 
 /* 90 kHz since the first picture. 0 means "unknown" in later frames (video packets, docs/protocol.md). */
@@ -292,6 +297,7 @@ static bool next_unit(struct lane *lane)
     bool go_on = !self->stopping;
     lane->first = self->part;
     lane->unit = self->unit;
+    lane->whole = clock_now_ns() < self->whole_until_ns;
     mutex_unlock(&self->lock);
     return go_on;
 }
@@ -619,6 +625,7 @@ void video_sender_set_bitrate(struct video_sender *self, int bitrate_kbps)
 bool video_sender_report_loss(struct video_sender *self)
 {
     mutex_lock(&self->lock);
+    self->whole_until_ns = clock_now_ns() + WHOLE_NS;
     bool to_blame = gso_watch_loss(&self->watch, clock_now_ns()) && self->counters.gso;
     mutex_unlock(&self->lock);
     return to_blame && gso_policy_turn_off(self->config.gso, self->interface);
@@ -627,6 +634,7 @@ bool video_sender_report_loss(struct video_sender *self)
 void video_sender_report_arrival(struct video_sender *self)
 {
     mutex_lock(&self->lock);
+    self->whole_until_ns = clock_now_ns() + WHOLE_NS; /* packets were lost, too */
     gso_watch_arrival(&self->watch);
     mutex_unlock(&self->lock);
 }

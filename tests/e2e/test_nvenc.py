@@ -175,17 +175,11 @@ class Parts(DoubleTest):
         self.assertEqual(report["idr"], 1)
         self.assertLessEqual(busiest_second(after_idr(read_packets(packets), index))[0], self.kbps)
 
-    def test_each_block_gets_back_what_its_parity_covers(self):
+    def test_losses_are_recovered_from_and_end_the_parts(self):
         report, index = self.stream("--loss-per-block", "m")
-        self.assert_in_parts(report, index)
         self.assertEqual(report["frames_lost"], 0)
-        self.assertGreater(report["blocks_recovered"], report["frames_delivered"])
-
-    def test_a_lost_block_is_recovered_from(self):
-        report, index = self.stream("--loss-per-block", "m+1", "--every", 40)
-        self.assert_in_parts(report, index)
-        self.assertGreater(report["frames_lost"], 0)
-        self.assertGreater(report["frames_delivered"], 5 * report["frames_lost"])
+        self.assertGreater(report["blocks_recovered"], 30)
+        self.assertEqual({entry["blocks"] for entry in index[len(index) // 2:]}, {1})
 
     def test_a_gpu_that_shows_something_else_than_it_makes_costs_one_picture(self):
         self.script("torn=30")

@@ -460,6 +460,28 @@ static void parts_leave_before_the_rest_is_there(void **state)
     check_parts((struct options){.sealed = true, .no_gso = true});
 }
 
+/* A block that was repaired is a loss, too. */
+static void after_a_loss_pictures_leave_as_a_whole(void **state)
+{
+    (void)state;
+    enum { PART = 20 * PAYLOAD };
+    static uint8_t data[2 * PART], shards[255][SHARD];
+    for (int repaired = 0; repaired < 2; repaired++) {
+        struct rig rig = rig_create((struct options){0});
+        struct au_part first = part_of(data, PART, 0, 2), next = part_of(data + PART, PART, 1, 2);
+        if (repaired)
+            video_sender_report_arrival(rig.sender);
+        else
+            video_sender_report_loss(rig.sender);
+        video_sender_submit(rig.sender, &first);
+        video_sender_submit_next(rig.sender, &next);
+        int k = receive_block(&rig, 0, shards);
+        assert_int_equal(k, 41);
+        assert_int_equal(shards[0][27], 0);
+        rig_destroy(&rig);
+    }
+}
+
 /* The rate holds the first part back for many seconds: the others are taken from the encoder all the same. */
 static void the_encoder_does_not_wait_for_the_pacer(void **state)
 {
@@ -548,6 +570,7 @@ int main(void)
         cmocka_unit_test(bytes_are_free_after_wait_free),
         cmocka_unit_test(the_frame_header_tells_the_latency),
         cmocka_unit_test(parts_leave_before_the_rest_is_there),
+        cmocka_unit_test(after_a_loss_pictures_leave_as_a_whole),
         cmocka_unit_test(the_encoder_does_not_wait_for_the_pacer),
         cmocka_unit_test(a_picture_that_is_given_up_is_not_read_any_more),
         cmocka_unit_test(the_latency_of_a_frame_in_parts_is_that_of_its_last_part),
