@@ -220,7 +220,7 @@ static void columns_needed(const struct scaler *self, int x0, int x1, int *ret_f
 /* An area within the content, which is not empty. */
 struct scale_job {
     struct scaler *scaler;
-    bool fast;
+    enum convert_speed speed;
     const struct image *source, *target;
     struct rect area;
     int parts;
@@ -239,14 +239,16 @@ static void scale_row(const struct scale_job *job, struct scale_room *room, int 
     }
     int done = 0;
 #ifdef __x86_64__
-    if (job->fast)
+    if (job->speed >= CONVERT_AVX2)
         done = scale_sum_rows_avx2(room->rows, weights, self->y.taps, count, room->sums);
+    else if (job->speed == CONVERT_SSE2)
+        done = scale_sum_rows_sse2(room->rows, weights, self->y.taps, count, room->sums);
 #endif
     sum_rows(room->rows, weights, self->y.taps, done, count, room->sums);
     uint8_t *out = image_at(job->target, job->area.x, y);
 #ifdef __x86_64__
-    if (job->fast) {
-        scale_sum_columns_avx2(&self->x, room->sums, from, x0, x1, out);
+    if (job->speed > CONVERT_PLAIN) {
+        scale_sum_columns_sse2(&self->x, room->sums, from, x0, x1, out);
         return;
     }
 #endif
@@ -262,15 +264,15 @@ static void scale_part(void *arg, int index)
         scale_row(job, &job->scaler->rooms[index], y);
 }
 
-void scaler_run(struct scaler *self, struct crew *crew, bool fast, const struct image *source, struct rect area,
-                const struct image *target)
+void scaler_run(struct scaler *self, struct crew *crew, enum convert_speed speed, const struct image *source,
+                struct rect area, const struct image *target)
 {
     assert(source->width == self->source_width && source->height == self->source_height);
     area = rect_intersect(area, self->content);
     if (rect_is_empty(area))
         return;
     bool shared = crew && crew->size && area.width * area.height >= SHARED_PX;
-    struct scale_job job = {self, fast, source, target, area, shared ? PARTS : 1};
+    struct scale_job job = {self, speed, source, target, area, shared ? PARTS : 1};
     if (shared)
         crew_run(crew, PARTS, scale_part, &job);
     else

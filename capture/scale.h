@@ -8,9 +8,8 @@
 #pragma once
 
 #include "base/crew.h"
+#include "capture/convert.h"
 #include "capture/image.h"
-
-#include <stdbool.h>
 
 struct scaler;
 
@@ -23,20 +22,23 @@ void scaler_destroy(struct scaler *self); /* NULL is fine */
 
 /* The target's pixels that depend on `changed` of the source. */
 struct rect scaler_reach(const struct scaler *self, struct rect changed);
-/* Write these target pixels (clipped to the content; the bars are left alone). `fast`: AVX2 may be used. `crew`: has a
- * part in large areas; NULL: none. One caller at a time. */
-void scaler_run(struct scaler *self, struct crew *crew, bool fast, const struct image *source, struct rect area,
-                const struct image *target);
+/*
+ * Write these target pixels (clipped to the content; the bars are left alone). `crew`: has a part in large areas; NULL:
+ * none. One caller at a time.
+ */
+void scaler_run(struct scaler *self, struct crew *crew, enum convert_speed speed, const struct image *source,
+                struct rect area, const struct image *target);
 
-/* scale.c and scale_avx2.c only: one row of sums over source rows, and one output row from it. */
+/* scale*.c only: one row of sums over source rows, and one output row from it. */
 struct scale_axis {
     int size;         /* of the output */
     int taps;         /* per output position, even */
     int *first;       /* source position of its first tap */
     int16_t *weights; /* [size][taps], each row sums to 16384 */
 };
-/* `count` channel bytes of `taps` rows, weighted, into 6 bits of fraction. AVX2 returns how many it did. */
+/* `count` channel bytes of `taps` rows, weighted, into 6 bits of fraction. The twins return how many they did. */
+int scale_sum_rows_sse2(const uint8_t *const *rows, const int16_t *weights, int taps, int count, int16_t *ret_sums);
 int scale_sum_rows_avx2(const uint8_t *const *rows, const int16_t *weights, int taps, int count, int16_t *ret_sums);
 /* Output pixels x0..x1-1 from the sums, which start at source column `sums_x`. */
-void scale_sum_columns_avx2(const struct scale_axis *axis, const int16_t *sums, int sums_x, int x0, int x1,
+void scale_sum_columns_sse2(const struct scale_axis *axis, const int16_t *sums, int sums_x, int x0, int x1,
                             uint8_t *ret_pixels);

@@ -120,7 +120,7 @@ static void scale_pending(struct view *self, const struct image *image, struct c
         struct rect changed = self->pending.rects[i];
         if (self->scaler) {
             changed = scaler_reach(self->scaler, changed);
-            scaler_run(self->scaler, crew, self->speed >= CONVERT_AVX2, image, changed, &self->scaled);
+            scaler_run(self->scaler, crew, self->speed, image, changed, &self->scaled);
         }
         region_add(ret_output, convert_reach(changed, layout->width, layout->height));
     }

@@ -97,7 +97,7 @@ static struct frame *expected_picture(struct xvfb_rig *rig, const struct frame_l
         out = (struct image){NULL, layout->width * 4, layout->width, layout->height};
         out.pixels = calloc((size_t)layout->width * (size_t)layout->height, 4);
         struct scaler *scaler = scaler_create(shot.width, shot.height, layout->width, layout->height);
-        scaler_run(scaler, NULL, false, &shot, image_bounds(&out), &out);
+        scaler_run(scaler, NULL, CONVERT_PLAIN, &shot, image_bounds(&out), &out);
         scaler_destroy(scaler);
         free(shot.pixels);
     }

@@ -98,15 +98,18 @@ static void shrinking_by_three_is_the_mean_of_nine_pixels(void **state)
 static void fast_code_gives_the_same_bytes(void **state)
 {
     (void)state;
-    if (convert_best() < CONVERT_AVX2)
+    if (convert_best() == CONVERT_PLAIN)
         skip();
     for (int i = 0; i < SIZES; i++) {
         const int *s = sizes[i];
         struct image source = make_image(s[0], s[1], 77), a = make_image(s[2], s[3], 0), b = make_image(s[2], s[3], 0);
         struct scaler *scaler = scaler_create(s[0], s[1], s[2], s[3]);
-        scaler_run(scaler, NULL, false, &source, image_bounds(&a), &a);
-        scaler_run(scaler, NULL, true, &source, image_bounds(&b), &b);
-        assert_memory_equal(a.pixels, b.pixels, (size_t)s[2] * (size_t)s[3] * 4);
+        scaler_run(scaler, NULL, CONVERT_PLAIN, &source, image_bounds(&a), &a);
+        for (int speed = CONVERT_PLAIN + 1; speed <= (int)convert_best(); speed++) {
+            memset(b.pixels, 0, (size_t)s[2] * (size_t)s[3] * 4);
+            scaler_run(scaler, NULL, (enum convert_speed)speed, &source, image_bounds(&b), &b);
+            assert_memory_equal(a.pixels, b.pixels, (size_t)s[2] * (size_t)s[3] * 4);
+        }
         scaler_destroy(scaler);
         free(source.pixels);
         free(a.pixels);
@@ -119,22 +122,22 @@ static void parts_within_reach_of_a_change_give_the_whole(void **state)
     (void)state;
     struct crew crew;
     crew_init(&crew, "convert", 2);
-    bool fast = convert_best() >= CONVERT_AVX2;
+    enum convert_speed best = convert_best();
     for (int i = 0; i < SIZES; i++) {
         const int *s = sizes[i];
         uint32_t seed = 4;
         struct image source = make_image(s[0], s[1], 77), whole = make_image(s[2], s[3], 0),
                      parts = make_image(s[2], s[3], 0);
         struct scaler *scaler = scaler_create(s[0], s[1], s[2], s[3]);
-        scaler_run(scaler, NULL, fast, &source, image_bounds(&parts), &parts);
+        scaler_run(scaler, NULL, best, &source, image_bounds(&parts), &parts);
         for (int k = 0; k < 100; k++) {
             struct rect r = {(int)next_random(&seed) % s[0], (int)next_random(&seed) % s[1], 1, 1};
             r.width += (int)next_random(&seed) % (s[0] - r.x);
             r.height += (int)next_random(&seed) % (s[1] - r.y);
             for (int y = r.y; y < r.y + r.height; y++)
                 memset(image_at(&source, r.x, y), (int)next_random(&seed) & 255, (size_t)r.width * 4);
-            scaler_run(scaler, NULL, fast, &source, scaler_reach(scaler, r), &parts);
-            scaler_run(scaler, &crew, fast, &source, image_bounds(&whole), &whole);
+            scaler_run(scaler, NULL, best, &source, scaler_reach(scaler, r), &parts);
+            scaler_run(scaler, &crew, best, &source, image_bounds(&whole), &whole);
             assert_memory_equal(whole.pixels, parts.pixels, (size_t)s[2] * (size_t)s[3] * 4);
         }
         scaler_destroy(scaler);
@@ -152,15 +155,16 @@ static int print_times(void)
     for (int i = 0; i < 2; i++) {
         struct image target = make_image(targets[i][0], targets[i][1], 0);
         struct scaler *scaler = scaler_create(2560, 1440, target.width, target.height);
-        for (int fast = 0; fast <= (convert_best() >= CONVERT_AVX2); fast++) {
+        for (int speed = 0; speed <= (int)convert_best(); speed++) {
             int64_t best = INT64_MAX;
             for (int k = 0; k < 10; k++) {
                 int64_t start = clock_now_ns();
-                scaler_run(scaler, NULL, fast, &source, image_bounds(&target), &target);
+                scaler_run(scaler, NULL, (enum convert_speed)speed, &source, image_bounds(&target), &target);
                 int64_t took = clock_now_ns() - start;
                 best = took < best ? took : best;
             }
-            printf("1440p to %dp, %s: %.2f ms\n", target.height, fast ? "AVX2" : "plain", (double)best / 1e6);
+            printf("1440p to %dp, %s: %.2f ms\n", target.height, convert_speed_name((enum convert_speed)speed),
+                   (double)best / 1e6);
         }
         scaler_destroy(scaler);
         free(target.pixels);

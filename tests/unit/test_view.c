@@ -94,7 +94,7 @@ static void compute_wanted(struct rig *self)
         struct scaler *scaler = scaler_create(out.width, out.height, layout->width, layout->height);
         out = (struct image){NULL, layout->width * 4, layout->width, layout->height};
         out.pixels = calloc((size_t)layout->width * (size_t)layout->height, 4);
-        scaler_run(scaler, NULL, false, &self->screen, image_bounds(&out), &out);
+        scaler_run(scaler, NULL, CONVERT_PLAIN, &self->screen, image_bounds(&out), &out);
         scaler_destroy(scaler);
     }
     convert_area(CONVERT_PLAIN, &matrix, &out, image_bounds(&out), self->wanted);
