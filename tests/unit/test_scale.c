@@ -65,7 +65,7 @@ static void one_colour_stays_that_colour_and_bars_stay_untouched(void **state)
         struct image source = make_image(s[0], s[1], 0), target = make_image(s[2], s[3], 0);
         memset(source.pixels, 0xc7, (size_t)s[0] * (size_t)s[1] * 4);
         struct scaler *scaler = scaler_create(s[0], s[1], s[2], s[3]);
-        scaler_run(scaler, NULL, true, &source, image_bounds(&target), &target);
+        scaler_run(scaler, NULL, convert_best(), &source, image_bounds(&target), &target);
         struct rect content = scale_content(s[0], s[1], s[2], s[3]);
         for (int p = 0; p < s[2] * s[3]; p++) {
             struct rect here = rect_intersect(content, (struct rect){p % s[2], p / s[2], 1, 1});
@@ -82,7 +82,7 @@ static void shrinking_by_three_is_the_mean_of_nine_pixels(void **state)
     (void)state;
     struct image source = make_image(96, 66, 5), target = make_image(32, 22, 0);
     struct scaler *scaler = scaler_create(96, 66, 32, 22);
-    scaler_run(scaler, NULL, true, &source, image_bounds(&target), &target);
+    scaler_run(scaler, NULL, convert_best(), &source, image_bounds(&target), &target);
     for (int i = 0; i < 32 * 22 * 4; i++) {
         int c = i % 4, x = i / 4 % 32, y = i / 4 / 32;
         double sum = 0;
