@@ -353,7 +353,7 @@ SESSION_CALL(lock_bitstream, NV_ENC_LOCK_BITSTREAM *params)
         return session_fail(self, NV_ENC_ERR_INVALID_PARAM, "LockBitstream: nothing is in it, or it is locked");
     if (!params->doNotWait)
         await(bitstream);
-    uint32_t ready = count_ready(bitstream);
+    uint32_t ready = params->doNotWait ? count_ready(bitstream) : bitstream->slice_count;
     if (ready < bitstream->slice_count && !self->init.enableSubFrameWrite)
         return NV_ENC_ERR_LOCK_BUSY;
     tear(bitstream, ready);
