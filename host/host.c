@@ -377,6 +377,8 @@ static void stop_sessions(struct host *self)
         watchdog_remove(self->watchdog, control_host_heartbeat(self->control));
     control_host_destroy(self->control); /* the sessions are its callbacks' ctx */
     self->control = NULL;
+    if (self->sessions)
+        sessions_lose_control(self->sessions);
     loop_finish_work(self->loop); /* what it posted to them */
     sessions_destroy(self->sessions);
     self->sessions = NULL;

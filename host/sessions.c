@@ -186,7 +186,7 @@ void session_stop(struct session *session, uint32_t code, const char *reason)
     sessions_share(session->owner);
     sessions_tell(session, SESSIONS_EVENT_ENDED);
     bury_stream(session);
-    if (session->control_id)
+    if (session->control_id && session->owner->config.control)
         control_host_end(session->owner->config.control, session->control_id, code);
     session_free_if_over(session);
 }
@@ -420,6 +420,11 @@ static void end_at_once(struct sessions *self)
     loop_finish_work(self->config.loop); /* what the streams posted */
     while (self->first)
         free_session(self->first);
+}
+
+void sessions_lose_control(struct sessions *self)
+{
+    self->config.control = NULL;
 }
 
 void sessions_destroy(struct sessions *self)

@@ -75,7 +75,9 @@ struct sessions_config {
 struct sessions *sessions_create(const struct sessions_config *config);
 /* Ends all of them with a termination message; `done(ctx)` is called when the last one is gone. */
 void sessions_end_all(struct sessions *self, void (*done)(void *ctx), void *ctx);
-/* After control_host_destroy() and loop_finish_work(); ends at once what did not end by sessions_end_all(). NULL is
+/* With control_host_destroy(), before the loop goes on: what streams have posted may still end sessions. */
+void sessions_lose_control(struct sessions *self);
+/* After that and loop_finish_work(); ends at once what did not end by sessions_end_all(). NULL is
  * fine. */
 void sessions_destroy(struct sessions *self);
 

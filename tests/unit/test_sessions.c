@@ -120,6 +120,7 @@ static int tear_down(void **state)
 {
     struct rig *rig = *state;
     control_host_destroy(rig->control);
+    sessions_lose_control(rig->sessions);
     loop_finish_work(rig->loop);
     sessions_destroy(rig->sessions);
     audio_source_destroy(rig->audio);
@@ -740,12 +741,22 @@ static void an_encoder_that_cannot_be_made_is_told_before_the_session_ends(void 
     told(rig, "LAUNCHED 7 alice 0/0\nANNOUNCED 7 alice 0/0\ngpu failed\nENDED 7 alice 0/0\n");
 }
 
+static void a_stream_that_fails_while_the_host_ends_does_no_harm(void **state)
+{
+    struct rig *rig = *state;
+    add_report(rig, &(struct encoder_report){
+                        .name = "gpu", .hardware = true, .usable = true, .codec = ENCODER_HEVC}); /* nobody makes it */
+    assert_int_equal(launch_with(rig, ALICE, &at_720p60), SESSIONS_OK);
+    assert_int_equal(announce_as(rig, ALICE, hevc, 1280, 720, 60), 200); /* what it posts is found by tear_down() */
+}
+
 #define RIGGED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         RIGGED(each_moment_of_a_session_is_told),
+        RIGGED(a_stream_that_fails_while_the_host_ends_does_no_harm),
         RIGGED(an_app_is_quit_when_its_last_client_quits),
         RIGGED(an_app_goes_with_its_last_session),
         RIGGED(who_comes_back_to_its_app_does_not_end_it),
