@@ -23,7 +23,7 @@
 enum {
     X264_BAND_IS_KNOWN = X264_BUILD == 164,
     X264_BAND_ROWS_MIN = 2, /* of macroblocks: PAD samples */
-    X264_BAND_REFERENCES = 5,
+    X264_BAND_REFERENCES = 4, /* with 5, 1080p60 would be beyond level 4.2 */
 };
 
 /* What libx264 made, in its own memory. */

@@ -25,8 +25,11 @@ static bool measure(const char *name, int threads, int pictures, int width, int 
     int64_t durations[PICTURES_MAX], idr_ns = 0;
     size_t bytes = 0, idr_bytes = 0, largest = 0;
     struct nv12_scene scene;
-    struct encoder_config config = {
-        .fps_x100 = FPS * 100, .bitrate_kbps = BITRATE_KBPS, .slices = 1, .threads = threads};
+    struct encoder_config config = {.fps_x100 = FPS * 100,
+                                    .bitrate_kbps = BITRATE_KBPS,
+                                    .slices = 1,
+                                    .threads = threads,
+                                    .max_reference_frames = 1};
     nv12_scene_init(&scene, width, height, kind);
     config.layout = scene.frame.layout;
     struct encoder *encoder = encoder_create(name, &config);

@@ -36,6 +36,7 @@ STAGES = ("fetch", "convert", "encode", "packetise", "send")
 WARM_UP_S = 2
 SPARE_S = 4  # the scene ends by itself, later than the stream: only then its log is whole
 CODE_NS = 250_000  # a unit of the time code
+REFERENCES = ("--one-reference",)  # what stock clients ask for with H.264, but for some phones
 
 
 def parse_arguments():
@@ -130,7 +131,7 @@ def measure(options, display, host, client, scene):
         try:
             stream = client.stream_start("--width", display.width, "--height", display.height, "--fps", options.fps,
                                          "--bitrate", options.bitrate, "--slices", options.slices, "--seconds", total,
-                                         "--timecodes", "--index", index, "--quit").wait_streaming()
+                                         "--timecodes", "--index", index, "--quit", *REFERENCES).wait_streaming()
             time.sleep(WARM_UP_S)
             figures = watch_host(options, host)
             report = stream.report(600)

@@ -65,8 +65,10 @@ class Invalidation(DisplayTest):
     def stream(self, *options):
         """(report, what arrived)"""
         index = os.path.join(self.temporary_folder(), "index")
-        report = self.client.stream(*self.stream_options("--seconds", 6, "--timecodes", "--loss-per-block", "m+1",
-                                                         "--every", 61, "--invalidate", "--index", index, *options))
+        # Three pictures later, 100 ms, it is too late to name them
+        report = self.client.stream(*self.stream_options("--fps", 30, "--seconds", 6, "--timecodes", "--loss-per-block",
+                                                         "m+1", "--every", 31, "--invalidate", "--index", index,
+                                                         *options))
         self.assertEqual(report["exit"], 0, report["error"])
         self.assertTrue(report["rtsp"]["invalidation_offered"])
         self.assertEqual(report["idr_requests"], 0)

@@ -28,6 +28,7 @@ bool contest_init(struct contest *self, const struct contest_config *config)
                                   .fps_x100 = config->fps * 100,
                                   .bitrate_kbps = config->bitrate_kbps,
                                   .slices = 1,
+                                  .max_reference_frames = 1,
                                   .threads = config->threads};
     struct reference_config reference = {.layout = config->layout,
                                          .fps = config->fps,

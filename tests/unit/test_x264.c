@@ -238,9 +238,9 @@ static void the_parameter_set_promises_the_references_allowed_no_delay_and_the_c
         int wish;
         unsigned references;
     } cases[] = {{FRAME_BT601, false, 6, 1, 1},
-                 {FRAME_BT709, false, 1, 0, 5},
+                 {FRAME_BT709, false, 1, 0, 4},
                  {FRAME_BT709, true, 1, 3, 3},
-                 {FRAME_BT2020, false, 1, 16, 5}};
+                 {FRAME_BT2020, false, 1, 16, 4}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct encode_rig rig = {0};
         bool large = i % 2; /* both presets */

@@ -265,11 +265,11 @@ static void run(int width, int height, int bands, int references, bool cabac)
 static void the_client_shows_what_the_encoder_refers_to_after_a_loss(void **state)
 {
     (void)state;
-    run(480, 272, 3, 5, true);
-    run(346, 258, 2, 5, true); /* the last macroblocks are partly outside */
-    run(500, 362, 4, 5, false);
+    run(480, 272, 3, X264_BAND_REFERENCES, true);
+    run(346, 258, 2, X264_BAND_REFERENCES, true); /* the last macroblocks are partly outside */
+    run(500, 362, 4, X264_BAND_REFERENCES, false);
     run(208, 976, 9, 3, true);
-    run(320, 240, 1, 5, true);
+    run(320, 240, 1, X264_BAND_REFERENCES, true);
     run(320, 240, 3, 2, false);
     run(320, 240, 3, 1, true);
 }
@@ -291,7 +291,7 @@ static void frame_numbers_do_not_begin_anew_between_a_picture_and_the_one_it_ref
 {
     enum { NUMBERS = 1 << H264_SPS_WIDE_BITS, LOST = 2 };
     (void)state;
-    struct rig *rig = rig_create(64, 64, 2, 5, true);
+    struct rig *rig = rig_create(64, 64, 2, X264_BAND_REFERENCES, true);
     encode(rig, true);
     h264_eye_decode(&rig->client, &rig->part);
     for (int loss = 0; loss < 2; loss++) {
@@ -325,7 +325,7 @@ static void run_encoder(enum encoder_rate rate, int threads)
                                              .rate = rate});
     h264_eye_open(&client);
     for (int i = 0; i < 120; i++) {
-        int lost = 1 + i / 10 % 4, at = i % 10;
+        int lost = 1 + i / 10 % (X264_BAND_REFERENCES - 1), at = i % 10;
         if (at == 4 + lost)
             assert_true(encoder_invalidate(rig.encoder, lost));
         encode_rig_encode(&rig, false);
