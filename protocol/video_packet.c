@@ -241,12 +241,14 @@ static int percent_for(const struct video_packetiser *self, int k)
     return k > block_data_max(percent) ? 0 : percent;
 }
 
-/* Bytes behind this part: in proportion to those before, but not more than there were in the last frame. */
+/* Bytes behind this part: in proportion to those before, but not more than there were in the last frame, if that began
+ * alike. */
 static size_t foretell_rest(const struct video_packetiser *self, int part, int parts)
 {
     const struct shape *before = &self->before;
-    size_t rest = self->now.ends[part] * (size_t)(parts - part - 1) / (size_t)(part + 1);
-    size_t last = before->parts == parts ? before->ends[parts - 1] - before->ends[part] : rest;
+    size_t here = self->now.ends[part], rest = here * (size_t)(parts - part - 1) / (size_t)(part + 1);
+    bool alike = before->parts == parts && here / 2 <= before->ends[part];
+    size_t last = alike ? before->ends[parts - 1] - before->ends[part] : rest;
     return last < rest ? last : rest;
 }
 
@@ -273,16 +275,19 @@ static int choose_cut(const struct video_packetiser *self, int packets)
     return best;
 }
 
-/* Behind a part that is not the last: the last block is for what is still to come. */
+/* Behind a part that is not the last: the last block is for what is still to come. A block is not larger than its full
+ * share of parity lets it be; a frame that begins larger is laid out when all of it is there. */
 static void cut_part(struct video_packetiser *self, int part, int parts, const struct video_frame_info *info)
 {
-    int packets = (int)(self->open_bytes / payload_bytes(self));
+    int packets = (int)(self->open_bytes / payload_bytes(self)), full = block_data_max(self->config.fec_percent);
+    if (!self->cut && packets > full)
+        return;
     int blocks = self->cut ? self->layout.blocks : foretell_blocks(self, packets, part, parts);
     if (packets < VIDEO_PART_DATA_MIN || self->cut + 1 >= blocks)
         return;
     if (!self->cut)
         announce(self, blocks, payload_bytes(self), info);
-    int k = choose_cut(self, packets > VIDEO_BLOCK_DATA_MAX ? VIDEO_BLOCK_DATA_MAX : packets);
+    int k = choose_cut(self, packets > full ? full : packets);
     cut(self, k, percent_for(self, k));
 }
 
