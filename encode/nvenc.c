@@ -71,6 +71,7 @@ static void nvenc_destroy(struct encoder *base)
         nvenc_driver_leave(&self->driver);
     }
     nvenc_driver_close(&self->driver);
+    nvenc_output_free(&self->output);
     free(self);
 }
 

@@ -52,8 +52,14 @@ void nvenc_output_close(struct nvenc_output *self)
     if (self->buffer)
         self->driver->api.nvEncDestroyBitstreamBuffer(self->driver->session, self->buffer);
     self->buffer = NULL;
+}
+
+void nvenc_output_free(struct nvenc_output *self)
+{
     free(self->slice_offsets);
     free(self->unit);
+    self->slice_offsets = NULL;
+    self->unit = NULL;
 }
 
 /* The beginning of an access unit becomes what the stream must carry. */
@@ -111,7 +117,7 @@ static enum fetched look(struct nvenc_output *self, const NV_ENC_LOCK_BITSTREAM 
     if (complete && self->fetched && !is_as_given(self, lock))
         return TORN;
     if (!take(self, lock->bitstreamBufferPtr, lock->bitstreamSizeInBytes, part, ret_reason, reason_size))
-        return BROKEN;
+        return complete || self->fetched ? BROKEN : NOTHING_NEW; /* the beginning may not be there yet */
     part->part = newest;
     part->last = complete;
     return FETCHED;
@@ -156,7 +162,7 @@ static enum fetched fetch_next(struct nvenc_output *self, struct au_part *part, 
         bool is_last = wanted >= self->parts - 1, late = !is_last && clock_now_ns() >= limit_ns;
         enum fetched result = fetch(self, is_last || late, wanted, part, ret_reason, reason_size);
         if (result != NOTHING_NEW) {
-            if (!is_last)
+            if (part->last)
                 note_lateness(self, late);
             return result;
         }

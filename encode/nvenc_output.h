@@ -36,8 +36,10 @@ struct nvenc_output {
  * False: close it all the same. */
 bool nvenc_output_open(struct nvenc_output *self, struct nvenc_driver *driver, const struct encoder_config *config,
                        int parts, char *ret_reason, size_t reason_size);
-/* No picture is being encoded. A half-opened or zeroed one is fine. */
+/* No picture is being encoded. A half-opened or zeroed one is fine, as also for the next. */
 void nvenc_output_close(struct nvenc_output *self);
+/* Its memory, with or without a driver. */
+void nvenc_output_free(struct nvenc_output *self);
 
 /* After NvEncEncodePicture: the access unit, or the first part of it. False: the session is of no use any more. */
 bool nvenc_output_first(struct nvenc_output *self, struct au_part *ret_part, char *ret_reason, size_t reason_size);

@@ -285,8 +285,8 @@ static void count(struct encode_job *self, bool is_repeat, bool is_idr, int64_t 
     self->last_idr_ns = end_ns;
 }
 
-/* Gives the sender this part and the others. */
-static enum step submit_all(struct encode_job *self, struct au_part *part)
+/* Gives the sender this part and the others. `ret_whole`: they all came. */
+static enum step submit_all(struct encode_job *self, struct au_part *part, bool *ret_whole)
 {
     struct video_sender *sender = self->shared->sender;
     enum encode_result result = ENCODE_OK;
@@ -299,7 +299,8 @@ static enum step submit_all(struct encode_job *self, struct au_part *part)
         if (result == ENCODE_OK)
             video_sender_submit_next(sender, part);
     }
-    if (result == ENCODE_OK)
+    *ret_whole = result == ENCODE_OK;
+    if (*ret_whole)
         return GO_ON;
     video_sender_give_up(sender);
     atomic_store(&self->shared->idr_wanted, true);
@@ -336,10 +337,11 @@ static enum step encode_and_submit(struct encode_job *self, const struct region 
     self->recovering = false;
     part.long_term = place != LONG_TERM_NONE && part.type != PART_IDR;
     remember(self, sent.taken_frame + 1, part.type == PART_IDR, place, begin_ns);
-    enum step step = submit_all(self, &part);
+    bool whole;
+    enum step step = submit_all(self, &part, &whole);
     if (step == LEFT)
         return step;
-    count(self, is_repeat, part.type == PART_IDR, begin_ns, clock_now_ns());
+    count(self, is_repeat, whole && part.type == PART_IDR, begin_ns, clock_now_ns());
     self->repeats_done = is_repeat ? self->repeats_done + 1 : 0;
     schedule_repeat(self, begin_ns, part.refining);
     return step;

@@ -197,6 +197,7 @@ static NVENCSTATUS code(struct session *self, const NV_ENC_PIC_PARAMS *params, c
     ret->type = output.idr ? NV_ENC_PIC_TYPE_IDR : output.intra ? NV_ENC_PIC_TYPE_I : NV_ENC_PIC_TYPE_P;
     ret->qp = output.qp;
     ret->number = self->pictures;
+    ret->seen = false;
     ret->timestamp = params->inputTimeStamp;
     ret->duration = params->inputDuration;
     note_ltr(self, &wishes, output.idr, ret);
@@ -326,6 +327,28 @@ static void describe(const struct session *self, const struct bitstream *from, u
         ret->sliceOffsets[i] = from->slice_offsets[i];
 }
 
+/* What is shown to who does not wait: slices. */
+static uint32_t count_shown(const struct bitstream *bitstream)
+{
+    struct script script;
+    script_read(&script);
+    uint32_t ready = count_ready(bitstream);
+    return script.shows != SCRIPT_NO_PICTURE && ready > (uint32_t)script.shows ? (uint32_t)script.shows : ready;
+}
+
+/* A slice that is not there yet. */
+static bool show_hastily(struct bitstream *bitstream, NV_ENC_LOCK_BITSTREAM *ret)
+{
+    struct script script;
+    script_read(&script);
+    if (script.hasty != bitstream->number || bitstream->seen)
+        return false;
+    bitstream->seen = true;
+    ret->bitstreamSizeInBytes = 4; /* a start code */
+    ret->numSlices = 1;
+    return true;
+}
+
 /* The last byte but one of what is finished, which no start code follows, is another one as long as there is more. */
 static void tear(struct bitstream *bitstream, uint32_t ready)
 {
@@ -353,12 +376,13 @@ SESSION_CALL(lock_bitstream, NV_ENC_LOCK_BITSTREAM *params)
         return session_fail(self, NV_ENC_ERR_INVALID_PARAM, "LockBitstream: nothing is in it, or it is locked");
     if (!params->doNotWait)
         await(bitstream);
-    uint32_t ready = params->doNotWait ? count_ready(bitstream) : bitstream->slice_count;
+    uint32_t ready = params->doNotWait ? count_shown(bitstream) : bitstream->slice_count;
     if (ready < bitstream->slice_count && !self->init.enableSubFrameWrite)
         return NV_ENC_ERR_LOCK_BUSY;
     tear(bitstream, ready);
     describe(self, bitstream, ready, params);
-    if (ready == bitstream->slice_count)
+    bool hasty = params->doNotWait && ready < bitstream->slice_count && show_hastily(bitstream, params);
+    if (!hasty && ready == bitstream->slice_count)
         bitstream->state = BITSTREAM_LOCKED;
     return NV_ENC_SUCCESS;
 }

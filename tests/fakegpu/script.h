@@ -24,6 +24,8 @@
  *   ms=4                    from EncodePicture until its whole bitstream is there, one picture after the other [0]
  *   hang=N                  from the N-th (from 0) on, no picture of a session gets ready as long as this line stands
  *   hang_call=NAME          cuInit or nvmlInit does not come back as long as this line stands
+ *   shows=N                 no more slices of a picture are shown, nor that it is complete, to who does not wait for it
+ *   hasty=N                 of the N-th, a slice is shown at first of which only the start code is there
  *   torn=N                  of the N-th, what is shown before it is complete is not what it is in the end
  *   grey=N                  from the N-th on, grey is encoded instead of the pictures given
  *   fail.NAME=ERROR         every call of that name (`fail.InitializeEncoder=generic`); of CUDA's, cuMemAllocPitch and
@@ -88,7 +90,8 @@ struct script {
     int caps[CAP_COUNT];
     int rgb_matrix;
     int ms;
-    int hang, torn, grey; /* SCRIPT_NO_PICTURE: none */
+    int shows;                   /* SCRIPT_NO_PICTURE: all */
+    int hang, hasty, torn, grey; /* SCRIPT_NO_PICTURE: none */
     char hang_call[16];
     int cuda_error, nvml_error;
     int memory_used_mb; /* 0: a sixteenth */

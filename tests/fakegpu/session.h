@@ -34,6 +34,7 @@ struct bitstream {
     size_t size, capacity;
     uint32_t slice_offsets[SLICES_MAX];
     uint32_t slice_count;
+    bool seen;     /* by somebody who did not wait for it */
     uint32_t torn; /* place of a byte that is shown as another one; 0: none */
     int64_t begin_ns, ready_ns;
     int number; /* of the picture */

@@ -218,6 +218,34 @@ static void a_slow_gpu_is_waited_for_in_the_driver(void **state)
     rig_close(&rig);
 }
 
+/* Of each picture its beginning is shown, and no more before it is complete: the same. */
+static void a_gpu_that_stops_showing_slices_is_waited_for_in_the_driver(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig, "ms=8\nshows=1\n");
+    create(&rig);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(encode(&rig, false, NULL), ENCODE_OK);
+        assert_int_equal(rig.parts, i < 3 ? 2 : 1);
+        assert_good_picture(&rig, SLICES);
+    }
+    rig_close(&rig);
+}
+
+static void a_slice_that_is_shown_too_early_is_looked_at_again(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig, "ms=40\nhasty=1\n");
+    create(&rig);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(encode(&rig, false, NULL), ENCODE_OK);
+        assert_good_picture(&rig, SLICES);
+    }
+    rig_close(&rig);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -227,6 +255,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_gpu_that_shows_something_else_is_found_out),
         cmocka_unit_test(a_driver_that_fails_in_a_picture_ends_the_encoder_only),
         cmocka_unit_test(a_slow_gpu_is_waited_for_in_the_driver),
+        cmocka_unit_test(a_gpu_that_stops_showing_slices_is_waited_for_in_the_driver),
+        cmocka_unit_test(a_slice_that_is_shown_too_early_is_looked_at_again),
     };
     (void)argc;
     rig_enter(argv);
