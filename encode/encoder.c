@@ -178,15 +178,18 @@ static bool opens(const struct encoder_ops *ops, enum encoder_codec codec, int w
  * memory. */
 static void probe_limits(const struct encoder_ops *ops, struct encoder_report *report)
 {
+    static const int sides[] = {8192, 7680, 5120, 4352, 4096, 3840, 2304, 2160, 2048, 1920, 1088, 1024}; /* of GPUs */
     struct encoder_limits *limits = &report->limits;
     if (!ops->hardware || limits->width_max)
         return;
-    for (int side = side_max(report->codec); side > PROBE_WIDTH && !limits->width_max; side /= 2)
-        if (opens(ops, report->codec, side, PROBE_HEIGHT))
-            limits->width_max = side;
-    for (int side = side_max(report->codec); side > PROBE_WIDTH && !limits->height_max; side /= 2)
-        if (opens(ops, report->codec, PROBE_WIDTH, side))
-            limits->height_max = side;
+    for (size_t i = 0; i < sizeof(sides) / sizeof(sides[0]); i++) {
+        if (sides[i] > side_max(report->codec))
+            continue;
+        if (!limits->width_max && opens(ops, report->codec, sides[i], PROBE_HEIGHT))
+            limits->width_max = sides[i];
+        if (!limits->height_max && opens(ops, report->codec, PROBE_WIDTH, sides[i]))
+            limits->height_max = sides[i];
+    }
 }
 
 /* `report`: usable. */

@@ -345,7 +345,7 @@ static bool x264_invalidate(struct encoder *base, int count)
 {
     struct encoder_x264_state *self = container_of(base, struct encoder_x264_state, base);
     if (!x264_bands_forget(&self->bands, count)) {
-        log_warn("x264: without the newest %d pictures none is left to refer to", count);
+        log_warn("x264: without the newest %d pictures none can be referred to", count);
         return false;
     }
     mb_map_forget(&self->map, count);

@@ -23,12 +23,17 @@ static bool is_allowed(enum config_codecs codecs, const struct encoder_report *r
 const struct encoder_report *codec_offer_encoder(const struct encoder_report *reports, int count,
                                                  enum encoder_codec codec, const struct codec_wish *wish)
 {
+    const struct encoder_report *failed = NULL;
     for (int i = 0; i < count; i++) {
         bool fits = !wish || !wish->width || encoder_fits(&reports[i], wish->width, wish->height);
-        if (reports[i].usable && reports[i].codec == codec && fits)
+        if (reports[i].codec != codec || !fits)
+            continue;
+        if (reports[i].usable)
             return &reports[i];
+        if (!failed && reports[i].worked && !reports[i].silent)
+            failed = &reports[i];
     }
-    return NULL;
+    return codec == ENCODER_H264 ? failed : NULL;
 }
 
 /* A rate that was not said may be any. */

@@ -29,7 +29,8 @@ bool codec_offer_has(const struct config *config, const struct encoder_report *r
  * nobody gets finer colours from a slower encoder without knowing. */
 bool codec_offer_takes(const struct config *config, const struct encoder_report *reports, int count,
                        enum encoder_codec codec, enum frame_format format, const struct codec_wish *wish);
-/* The first usable encoder of the codec that makes pictures of the wished size, or NULL. */
+/* The first usable encoder of the codec that makes pictures of the wished size, or NULL. Of H.264, when there is no
+ * other, also one that failed in a session: better to ask it again than to refuse everybody. */
 const struct encoder_report *codec_offer_encoder(const struct encoder_report *reports, int count,
                                                  enum encoder_codec codec, const struct codec_wish *wish);
 /* Pictures of so many pixels that this encoder may be asked for; 0: nothing limits it, or it was not measured. */

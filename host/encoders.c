@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { SOFTWARE_PATIENCE_S = 30 }; /* a machine may be slow */
 #define AGAIN_NS (30 * CLOCK_SECOND_NS)
 
 /* Drivers' thread. */
@@ -19,17 +20,15 @@ static void probe_again(void *data)
     encoder_probe_again(data);
 }
 
-/* Software is fast to answer, but not on every machine. */
+/* Software does not hang, but one of libavcodec's waits for another of libavcodec's that hangs in its driver. */
 static void probe_one(void *ctx, struct encoder_report *report)
 {
     struct encoders *self = ctx;
-    if (!report->hardware) {
-        encoder_probe_again(report);
-    } else if (!driver_thread_run(self->drivers, probe_again, report, sizeof(*report),
-                                  ENCODERS_PATIENCE_S * CLOCK_SECOND_NS)) {
-        report->silent = true;
-        snprintf(report->reason, sizeof(report->reason), "its driver has not answered for %d s", ENCODERS_PATIENCE_S);
-    }
+    int patience_s = report->hardware ? ENCODERS_PATIENCE_S : SOFTWARE_PATIENCE_S;
+    if (driver_thread_run(self->drivers, probe_again, report, sizeof(*report), patience_s * CLOCK_SECOND_NS))
+        return;
+    report->silent = true;
+    snprintf(report->reason, sizeof(report->reason), "its driver has not answered for %d s", patience_s);
 }
 
 void encoders_probe(struct encoders *self, const char *wish)
@@ -166,7 +165,8 @@ void encoders_failed(struct encoders *self, const char *name, bool hung)
     bool any = false;
     for (int i = 0; i < self->count; i++) {
         struct encoder_report *report = &self->reports[i];
-        if (!report->hardware || !report->usable || strcmp(report->name, name) != 0)
+        bool asked = report->usable || (hung && report->worked && !report->silent);
+        if (!report->hardware || !asked || strcmp(report->name, name) != 0)
             continue;
         any = report->worked = true;
         report->usable = false;

@@ -34,6 +34,20 @@ static void what_works_is_offered(void **state)
     assert_int_equal(bits(CONFIG_CODECS_AUTO, reports, 3), AV1);
 }
 
+/* With `encoder = nvenc` nothing else is there; it may have a session to give again. */
+static void what_failed_in_a_session_is_asked_for_h264_when_there_is_nothing_else(void **state)
+{
+    (void)state;
+    struct encoder_report reports[] = {gpu[0], gpu[1], {.name = "x264", .usable = true, .codec = ENCODER_H264}};
+    reports[0].usable = reports[1].usable = false;
+    reports[0].worked = reports[1].worked = true;
+    assert_ptr_equal(codec_offer_encoder(reports, 2, ENCODER_H264, NULL), &reports[0]);
+    assert_null(codec_offer_encoder(reports, 2, ENCODER_HEVC, NULL));
+    assert_string_equal(codec_offer_encoder(reports, 3, ENCODER_H264, NULL)->name, "x264");
+    reports[0].silent = true;
+    assert_null(codec_offer_encoder(reports, 2, ENCODER_H264, NULL));
+}
+
 static void the_operator_may_leave_codecs_out_but_not_h264(void **state)
 {
     (void)state;
@@ -188,6 +202,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_works_is_offered),
+        cmocka_unit_test(what_failed_in_a_session_is_asked_for_h264_when_there_is_nothing_else),
         cmocka_unit_test(the_operator_may_leave_codecs_out_but_not_h264),
         cmocka_unit_test(software_is_offered_beyond_h264_only_where_the_operator_says_so),
         cmocka_unit_test(software_is_offered_up_to_half_of_what_it_makes),

@@ -180,6 +180,9 @@ static void what_fails_in_a_session_is_not_offered_until_a_launch_finds_it_worki
     assert_non_null(strstr(find(&rig, "nvenc")->reason, "no further encoder session"));
     assert_true(find(&rig, "nvenc")->worked && find(&rig, "nvenc")->takes[FRAME_YUV444]);
     assert_int_equal(find(&rig, "nvenc")->limits.width_min, 145); /* as of when it worked */
+    assert_false(find(&rig, "nvenc")->silent);
+    encoders_failed(&rig.encoders, "nvenc", true); /* a session that asked it again */
+    assert_true(find(&rig, "nvenc")->silent);
     rig_change("");
     launch(&rig, 1);
     assert_true(works(&rig, ENCODER_H264) && works(&rig, ENCODER_HEVC));
@@ -233,18 +236,24 @@ static void what_sizes_a_gpu_makes_is_known_by_both_ways_to_it(void **state)
 {
     (void)state;
     struct encoder_report reports[ENCODER_REPORTS_MAX];
-    rig_script("cap.width_max=2048\ncap.height_max=1024\n");
+    static const struct {
+        const char *script;
+        int width, height;
+    } gpus[] = {{"cap.width_max=2048\ncap.height_max=1024\n", 2048, 1024},
+                {"cap.width_max=4096\ncap.height_max=2304\n", 4096, 2304}}; /* AMD's are such */
     static const char *const wishes[] = {"nvenc", "nvenc-lavc"};
-    for (int way = 0; way < 2; way++) {
+    for (int at = 0; at < 4; at++) {
+        int way = at % 2, width = gpus[at / 2].width, height = gpus[at / 2].height;
+        rig_script(gpus[at / 2].script);
         int count = encoder_probe(wishes[way], reports);
         assert_true(count > 0);
         for (int i = 0; i < count; i++) {
             assert_string_equal(reports[i].name, wishes[way]);
-            assert_true(encoder_fits(&reports[i], 2048, 1024));
-            assert_false(encoder_fits(&reports[i], 2050, 1024));
-            assert_false(encoder_fits(&reports[i], 2048, 1026));
+            assert_true(encoder_fits(&reports[i], width, height));
+            assert_false(encoder_fits(&reports[i], width + 2, height));
+            assert_false(encoder_fits(&reports[i], width, height + 2));
             assert_true(way == 1 ||
-                        !encoder_fits(&reports[i], 144, 1024)); /* libavcodec only tells what is too large */
+                        !encoder_fits(&reports[i], 144, height)); /* libavcodec only tells what is too large */
         }
     }
 }
