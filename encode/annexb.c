@@ -109,3 +109,10 @@ bool annexb_hevc_tidy(uint8_t *data, size_t size, struct annexb_unit *ret_unit)
 {
     return tidy(data, size, hevc_role, ret_unit);
 }
+
+size_t annexb_replace(uint8_t *data, size_t size, const struct annexb_nal *unit, const uint8_t *bytes, size_t count)
+{
+    memmove(data + unit->head + count, data + unit->end, size - unit->end);
+    memcpy(data + unit->head, bytes, count);
+    return size - (unit->end - unit->head) + count;
+}

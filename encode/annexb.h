@@ -60,3 +60,5 @@ struct annexb_unit {
 bool annexb_h264_tidy(uint8_t *data, size_t size, struct annexb_unit *ret_unit);
 /* The same for HEVC: nothing but VPS, SPS and PPS stays in front of the first slice. */
 bool annexb_hevc_tidy(uint8_t *data, size_t size, struct annexb_unit *ret_unit);
+/* The unit behind its start code becomes `bytes`, for which there is room. The size of all then. */
+size_t annexb_replace(uint8_t *data, size_t size, const struct annexb_nal *unit, const uint8_t *bytes, size_t count);

@@ -3,8 +3,6 @@
 
 #include "encode/annexb.h"
 
-#include <string.h>
-
 /* In front of the slice at `head` there are all three sets, and in their order. */
 static bool has_parameter_sets(const uint8_t *data, size_t head, size_t from)
 {
@@ -31,9 +29,7 @@ static size_t forbid_reordering(uint8_t *data, size_t size, size_t from)
     size_t sps_size = hevc_sps_restrict(data + unit.head, unit.end - unit.head, sps);
     if (!sps_size || sps_size > unit.end - unit.head + HEVC_SPS_GROWTH_MAX)
         return size;
-    memmove(data + unit.head + sps_size, data + unit.end, size - unit.end);
-    memcpy(data + unit.head, sps, sps_size);
-    return size - (unit.end - unit.head) + sps_size;
+    return annexb_replace(data, size, &unit, sps, sps_size);
 }
 
 bool hevc_unit_finish(uint8_t *data, size_t size, struct au_part *ret_part)
